@@ -1,0 +1,311 @@
+"""The command line: one subcommand a stage (the rules call these and nothing else), and helpers.
+
+Every command imports what it needs when it runs: ``tpld --help`` must not load torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+# Where torch and numba share cores, their waiting pools otherwise fight for them (2x).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import typer
+
+from tpld.config import Config, load_config
+from tpld.data.splits import Split
+from tpld.errors import TpldError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Two-phase pseudo label densification: adapt a segmentation network to a new domain.\n\n"
+    "`snakemake --cores 2` runs everything; each stage below can be rerun alone on its files.",
+)
+STAGES, TOOLS = "Stages, in the order of the pipeline", "Helpers"
+
+Configuration = Annotated[Path, typer.Option("--config", help="YAML file of the configuration.")]
+Log = Annotated[Path | None, typer.Option(help="Also write messages to this file.")]
+Out = Annotated[Path, typer.Option(help="What to write; it appears only when it is whole.")]
+Seed = Annotated[int, typer.Option(help="Seed of sampling and initial weights.")]
+Round = Annotated[int, typer.Option("--round", help="Round, from 0.")]
+MethodOption = Annotated[str, typer.Option("--method", help="Name of the method.")]
+Input = Annotated[Path, typer.Option()]
+
+
+def _begin(config: Path, log: Path | None) -> Config:
+    from tpld.progress import setup_logging
+
+    setup_logging(log)
+    return load_config(config)
+
+
+@app.command("make-city", rich_help_panel=STAGES)
+def make_city(config: Configuration, out: Out, log: Log = None) -> None:
+    """Draw the embedded procedural city."""
+    settings = _begin(config, log)
+    from tpld.stages import prepare
+
+    prepare.make_city(settings, out)
+
+
+@app.command("check-data", rich_help_panel=STAGES)
+def check_data(config: Configuration, out: Out, log: Log = None) -> None:
+    """Check every image and label file before anything is trained.
+
+    Example: `tpld check-data --config config.yaml --out check.csv`
+    """
+    settings = _begin(config, log)
+    from tpld.stages import check
+
+    check.check_data(settings, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def prepare(
+    config: Configuration,
+    split: Annotated[str, typer.Option(help="source_train, source_val, target_train, target_val.")],
+    out: Out,
+    images: Annotated[bool, typer.Option(help="Decode the images.")] = True,
+    labels: Annotated[bool, typer.Option(help="Decode the labels.")] = True,
+    log: Log = None,
+) -> None:
+    """Decode a split into the cache that training reads."""
+    settings = _begin(config, log)
+    from tpld.stages import prepare as stage
+
+    kinds: list[Any] = [k for k, wanted in (("images", images), ("labels", labels)) if wanted]
+    stage.prepare(settings, _split(split), tuple(kinds), out)
+
+
+@app.command("train-source", rich_help_panel=STAGES)
+def train_source(config: Configuration, seed: Seed, data: Input, out: Out, log: Log = None) -> None:
+    """Train the source model (METHOD 1); resumes after a kill."""
+    settings = _begin(config, log)
+    from tpld.stages.train_source import train_source as stage
+
+    stage(settings, seed, data, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def dump(config: Configuration, model: Input, images: Input, out: Out, log: Log = None) -> None:
+    """Predict the target training images into a Zarr store (METHOD 2)."""
+    settings = _begin(config, log)
+    from tpld.stages.dump import dump as stage
+
+    stage(settings, model, images, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def thresholds(
+    config: Configuration,
+    predictions: Input,
+    portion: Annotated[float, typer.Option(min=0, max=1, help="Share of each class to select.")],
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Estimate the class thresholds λ (METHOD 3)."""
+    settings = _begin(config, log)
+    from tpld.stages.thresholds import estimate_thresholds
+
+    estimate_thresholds(settings, predictions, portion, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def label(
+    config: Configuration,
+    predictions: Input,
+    thresholds: Input,
+    out: Out,
+    voting: Annotated[bool, typer.Option(help="Densify by voting (TPLD phase 1).")] = True,
+    log: Log = None,
+) -> None:
+    """Make pseudo labels: selection, then voting (METHOD 4 and 5)."""
+    settings = _begin(config, log)
+    from tpld.stages.label import label as stage
+
+    stage(settings, predictions, thresholds, voting, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def assess(
+    config: Configuration,
+    labels: Input,
+    out: Out,
+    truth: Annotated[
+        Path | None, typer.Option(help="Ground-truth cache; no training uses it.")
+    ] = None,
+    log: Log = None,
+) -> None:
+    """Count pseudo labels by class and origin, and how many are right (METHOD 12)."""
+    settings = _begin(config, log)
+    from tpld.stages.assess import assess_labels
+
+    assess_labels(settings, labels, truth, out)
+
+
+@app.command("train-round", rich_help_panel=STAGES)
+def train_round(
+    config: Configuration,
+    method: MethodOption,
+    seed: Seed,
+    round_index: Round,
+    model: Input,
+    source: Input,
+    target: Input,
+    labels: Input,
+    thresholds: Input,
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Retrain on pseudo labels and a source subset (METHOD 6 and 7); resumes after a kill."""
+    settings = _begin(config, log)
+    from tpld.stages.train_round import train_round as stage
+
+    stage(settings, method, seed, round_index, model, source, target, labels, thresholds, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def score(
+    config: Configuration, predictions: Input, thresholds: Input, out: Out, log: Log = None
+) -> None:
+    """Score the confidence of each target image (METHOD 8)."""
+    settings = _begin(config, log)
+    from tpld.stages.confidence import score_images
+
+    score_images(settings, predictions, thresholds, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def split(
+    config: Configuration, confidence: Input, round_index: Round, out: Out, log: Log = None
+) -> None:
+    """Split the target images into easy and hard ones (METHOD 8)."""
+    settings = _begin(config, log)
+    from tpld.stages.split import split as stage
+
+    stage(settings, confidence, round_index, out)
+
+
+@app.command("label-easy", rich_help_panel=STAGES)
+def label_easy(
+    config: Configuration,
+    predictions: Input,
+    thresholds: Input,
+    split: Input,
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Write the full pseudo labels of the easy images (METHOD 9)."""
+    settings = _begin(config, log)
+    from tpld.stages.full_labels import label_easy as stage
+
+    stage(settings, predictions, thresholds, split, out)
+
+
+@app.command("train-phase2", rich_help_panel=STAGES)
+def train_phase2(
+    config: Configuration,
+    method: MethodOption,
+    seed: Seed,
+    round_index: Round,
+    model: Input,
+    target: Input,
+    predictions: Input,
+    thresholds: Input,
+    split: Input,
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
+    settings = _begin(config, log)
+    from tpld.stages.train_phase2 import train_phase2 as stage
+
+    stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def evaluate(
+    config: Configuration,
+    model: Input,
+    data: Input,
+    out: Out,
+    single: Annotated[bool, typer.Option(help="Scale 1 alone.")] = False,
+    log: Log = None,
+) -> None:
+    """Evaluate a network on a labelled split (METHOD 12)."""
+    settings = _begin(config, log)
+    from tpld.stages.evaluate import evaluate as stage
+
+    stage(settings, model, data, single, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def compare(config: Configuration, out: Out, log: Log = None) -> None:
+    """Collect the evaluations into comparison.csv, .md and .tex, and print the tables.
+
+    `--out` is the folder of the experiment.
+    """
+    settings = _begin(config, log)
+    from tpld.stages.compare import compare as stage
+
+    stage(settings, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def report(config: Configuration, out: Out, log: Log = None) -> None:
+    """Write the self-contained report.html of an experiment."""
+    settings = _begin(config, log)
+    from tpld.stages.report import report as stage
+
+    stage(settings, out)
+
+
+@app.command(rich_help_panel=TOOLS)
+def schema(
+    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
+) -> None:
+    """Print the JSON schema of the configuration (for editors; a test keeps the file in step)."""
+    import json
+
+    text = json.dumps(Config.model_json_schema(), indent=2) + "\n"
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def _split(name: str) -> Split:
+    from tpld.data.splits import SPLITS
+    from tpld.errors import ConfigError
+
+    for known in SPLITS:
+        if known == name:
+            return known
+    raise ConfigError(f"--split: '{name}' is unknown; known: {', '.join(SPLITS)}")
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are printed without a traceback."""
+    try:
+        app()
+    except TpldError as error:
+        _fail(str(error))
+    except OSError as error:
+        # A full disk or a missing permission: the system's own words name the file.
+        _fail(f"{error.strerror}: {error.filename or ''} (free space, or correct the path)")
+
+
+def _fail(message: str) -> None:
+    import logging
+
+    if logging.getLogger().handlers:
+        logging.getLogger("tpld").error("error: %s", message)
+    else:
+        sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(1)

@@ -1,0 +1,168 @@
+"""Decoded images of one split on disk, so that a training crop costs a memory copy.
+
+A cache folder holds ``images.bin`` and/or ``labels.bin`` (uint8, images one after the other) and
+``index.csv`` with one row an image: name, source file, height, width, offset in pixels. Images of
+different sizes are legal. Images beyond the disk bound have offset -1 and are decoded at each use.
+
+Ground truth of the target is a cache of its own (no ``images.bin``): stages that train are never
+given its path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tpld.data.decode import decode_image, decode_label
+from tpld.data.sources import ClassTable, Item
+from tpld.errors import DataError, StoreError
+from tpld.stores.atomic import replacing
+
+Kind = Literal["images", "labels"]
+_CHANNELS: dict[Kind, int] = {"images": 3, "labels": 1}
+Window = tuple[slice, slice]
+FULL: Window = (slice(None), slice(None))
+
+
+def write_cache(
+    folder: Path,
+    items: list[Item],
+    kinds: tuple[Kind, ...],
+    table: ClassTable,
+    resize: tuple[int, int] | None,
+    limit_gib: float,
+    tick: Callable[[int], None] = lambda done: None,
+) -> pd.DataFrame:
+    """Decode `items` into a new cache; the folder appears only when it is whole.
+
+    Returns:
+        The index, one row an image.
+
+    Raises:
+        DataError: a file cannot be decoded, or image and label differ in size.
+    """
+    with replacing(folder) as partial:
+        partial.mkdir(parents=True)
+        rows, offset = [], 0
+        files = {kind: (partial / f"{kind}.bin").open("wb") for kind in kinds}
+        try:
+            for done, (item, arrays) in enumerate(_decoded(items, kinds, table, resize), start=1):
+                height, width = next(iter(arrays.values())).shape[:2]
+                pixels = height * width
+                keep = (offset + pixels) * sum(_CHANNELS[k] for k in kinds) <= limit_gib * 2**30
+                if keep:
+                    for kind, array in arrays.items():
+                        files[kind].write(np.ascontiguousarray(array).data)
+                rows.append((item.name, height, width, offset if keep else -1))
+                offset += pixels if keep else 0
+                tick(done)
+        finally:
+            for file in files.values():
+                file.close()
+        index = pd.DataFrame(rows, columns=["name", "height", "width", "offset"])
+        index["image"] = [str(item.image) for item in items]
+        index["label"] = [str(item.label or "") for item in items]
+        index.to_csv(partial / "index.csv", index=False)
+    return index
+
+
+def _decoded(
+    items: list[Item], kinds: tuple[Kind, ...], table: ClassTable, resize: tuple[int, int] | None
+) -> Iterable[tuple[Item, dict[Kind, np.ndarray]]]:
+    """Decode in threads (PIL releases the interpreter lock), in order, a few images ahead."""
+
+    def decode(item: Item) -> dict[Kind, np.ndarray]:
+        arrays: dict[Kind, np.ndarray] = {}
+        if "images" in kinds:
+            arrays["images"] = decode_image(item.image, resize)
+        if "labels" in kinds:
+            if item.label is None:
+                raise DataError(f"{item.name}: no label folder is configured for this split")
+            arrays["labels"] = decode_label(item.label, table, resize)
+        shapes = {kind: array.shape[:2] for kind, array in arrays.items()}
+        if len(set(shapes.values())) > 1:
+            raise DataError(
+                f"{item.image} has {shapes['images']} pixels (height, width), its label "
+                f"{item.label} has {shapes['labels']}. Give a label of the image's size"
+            )
+        return arrays
+
+    ahead = 2 * (os.cpu_count() or 1)
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(items), ahead):
+            chunk = items[start : start + ahead]
+            yield from zip(chunk, pool.map(decode, chunk), strict=True)
+
+
+class Cache:
+    """Random access to a decoded split.
+
+    Args:
+        folder: a folder that `write_cache` made.
+        table: class table, for images that did not fit into the disk bound.
+
+    Raises:
+        StoreError: the folder is no complete cache.
+    """
+
+    def __init__(self, folder: Path, table: ClassTable) -> None:
+        self.folder, self.table = Path(folder), table
+        try:
+            self.index = pd.read_csv(self.folder / "index.csv", keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{folder} is no cache of decoded images ({error}). Rerun `tpld prepare`"
+            ) from None
+        self.names: list[str] = [str(name) for name in self.index["name"]]
+        self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
+        self._maps: dict[Kind, np.ndarray] = {
+            kind: np.memmap(path, np.uint8, "r")
+            for kind in _CHANNELS
+            if (path := self.folder / f"{kind}.bin").exists() and path.stat().st_size
+        }
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        kept = self.index[self.index["offset"] >= 0]
+        pixels = int((kept["height"] * kept["width"]).sum())
+        for kind, data in self._maps.items():
+            if data.size != pixels * _CHANNELS[kind]:
+                raise StoreError(
+                    f"{self.folder / f'{kind}.bin'} has {data.size} bytes, the index asks for "
+                    f"{pixels * _CHANNELS[kind]}. Delete {self.folder} and rerun"
+                )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Height and width of image i in pixels."""
+        return int(self._rows[i, 0]), int(self._rows[i, 1])
+
+    def image(self, i: int, window: Window = FULL) -> np.ndarray:
+        """uint8 (h, w, 3): a window of image i, read-only."""
+        return self._read("images", i)[window]
+
+    def label(self, i: int, window: Window = FULL) -> np.ndarray:
+        """uint8 (h, w): a window of the labels of image i (training ids, 255 = ignore)."""
+        return self._read("labels", i)[window]
+
+    def _read(self, kind: Kind, i: int) -> np.ndarray:
+        height, width, offset = (int(value) for value in self._rows[i])
+        if offset < 0:
+            row = self.index.iloc[i]
+            if kind == "images":
+                return decode_image(Path(row["image"]), (height, width))
+            return decode_label(Path(row["label"]), self.table, (height, width))
+        if kind not in self._maps:
+            raise StoreError(f"{self.folder} holds no {kind}: this split has none here")
+        channels = _CHANNELS[kind]
+        flat = self._maps[kind][offset * channels : (offset + height * width) * channels]
+        shape = (height, width, 3) if kind == "images" else (height, width)
+        return flat.reshape(shape)

@@ -1,0 +1,84 @@
+"""Reading image and label files into arrays, with errors that name file and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tpld.data.sources import IGNORE, ClassTable
+from tpld.errors import DataError
+
+# A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
+_LABEL_MODES = {"L", "P", "I;16", "I"}
+
+
+def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarray:
+    """Read an image as uint8 RGB (H, W, 3); `resize` is (height, width), bicubic.
+
+    Raises:
+        DataError: the file is missing, truncated or no image.
+    """
+    with _opened(path) as image:
+        rgb = image.convert("RGB")
+        if resize:
+            rgb = rgb.resize((resize[1], resize[0]), Image.Resampling.BICUBIC)
+        return np.asarray(rgb, np.uint8)
+
+
+def decode_label(
+    path: Path, table: ClassTable, resize: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
+
+    Palette files are read by their index, never by their colour.
+
+    Raises:
+        DataError: the file is missing, truncated, of a mode without ids, or holds a value that
+            the class table does not know (file, values, counts and allowed values are named).
+    """
+    with _opened(path) as image:
+        if image.mode not in _LABEL_MODES:
+            raise DataError(
+                f"{path}: label file of mode {image.mode}; one channel of class ids is needed. "
+                "Convert colours to ids first"
+            )
+        if resize:
+            image = image.resize((resize[1], resize[0]), Image.Resampling.NEAREST)
+        raw = np.asarray(image).astype(np.int64)
+    if raw.min() < 0 or raw.max() > 65535:
+        raise DataError(f"{path}: label values {raw.min()}..{raw.max()} are outside 0..65535")
+    ids = table.lookup[raw]
+    unknown = np.unique(raw[ids == 65535], return_counts=True)
+    if unknown[0].size:
+        seen = ", ".join(f"{v} ({n} pixels)" for v, n in zip(*unknown, strict=True))
+        raise DataError(
+            f"{path}: label value {seen} is not in the class table. Allowed: "
+            f"{sorted(table.ids)}, ignored: {sorted({*table.ignored_ids, IGNORE})}. "
+            "Add it to data.folder.classes or data.folder.ignored_ids"
+        )
+    return ids.astype(np.uint8)
+
+
+class _opened:
+    """Open and fully decode an image file; PIL's errors become ours."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Image.Image:
+        try:
+            self.image = Image.open(self.path)
+            self.image.load()
+        except FileNotFoundError:
+            raise DataError(f"{self.path} does not exist. Correct the split list") from None
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise DataError(
+                f"{self.path} cannot be decoded ({error}). Replace the file or drop it from the "
+                "split list"
+            ) from None
+        return self.image
+
+    def __exit__(self, *_: object) -> None:
+        self.image.close()

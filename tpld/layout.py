@@ -1,0 +1,84 @@
+"""Where everything is below ``results/``: one place that rules, stages and reports share.
+
+Every function gives a path or, with Snakemake's wildcards as arguments (``"{seed}"``), a pattern.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tpld.config import Config
+from tpld.methods import parse_method, phase1_rounds, phase2_rounds
+
+
+class Layout:
+    """Paths of one experiment.
+
+    Args:
+        config: the configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.root = f"{config.results}/{config.experiment}"
+        self.source_root = f"{self.root}/source/{config.model.name}"
+
+    def data(self, part: str) -> str:
+        """Data preparation: ``check.csv``, ``source_train``, ``target_train_truth``, ..."""
+        return f"{self.root}/data/{part}"
+
+    def source(self, seed: object, part: str = "") -> str:
+        """The source model, which all methods of a seed share."""
+        return f"{self.source_root}/seed{seed}/{part}".rstrip("/")
+
+    def method(self, method: str, seed: object, part: str = "") -> str:
+        """Folder of a method and seed."""
+        return f"{self.root}/{method}/seed{seed}/{part}".rstrip("/")
+
+    def round(self, method: str, seed: object, round_name: str, part: str = "") -> str:
+        """Folder of a round; `round_name` is ``round0`` or ``phase2_round0``."""
+        return self.method(method, seed, f"{round_name}/{part}")
+
+    def predictions(self, method: str, seed: object, round_name: str) -> str:
+        """The dump of a round; the first one comes from the source model and is shared."""
+        if round_name == "round0":
+            return self.source(seed, "predictions.zarr")
+        return self.round(method, seed, round_name, "predictions.zarr")
+
+    def model_before(self, method: str, seed: object, round_name: str) -> str:
+        """Checkpoint that a round starts from, and that its predictions come from."""
+        names = self.rounds(method)
+        place = names.index(round_name)
+        if place == 0:
+            return self.source(seed, "model.safetensors")
+        return self.round(method, seed, names[place - 1], "model.safetensors")
+
+    def final_model(self, method: str, seed: object) -> str:
+        """The last checkpoint of a method: the one that counts."""
+        names = self.rounds(method)
+        if not names:
+            return self.source(seed, "model.safetensors")
+        return self.round(method, seed, names[-1], "model.safetensors")
+
+    def rounds(self, method: str) -> list[str]:
+        """Names of all rounds of a method, in order."""
+        spec = parse_method(method)
+        first = [f"round{r}" for r in range(phase1_rounds(self.config, spec))]
+        return first + [f"phase2_round{r}" for r in range(phase2_rounds(self.config, spec))]
+
+    def evaluation(self, method: str, seed: object, split: str) -> str:
+        """Confusion matrices of a method's last checkpoint."""
+        return self.method(method, seed, f"evaluation/{split}.csv")
+
+
+class RoundOf(NamedTuple):
+    """A round's name taken apart."""
+
+    phase2: bool
+    number: int
+
+
+def parse_round(name: str) -> RoundOf:
+    """``round3`` -> (False, 3); ``phase2_round1`` -> (True, 1)."""
+    prefix, _, index = name.partition("round")
+    return RoundOf(prefix == "phase2_", int(index))

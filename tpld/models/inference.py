@@ -1,0 +1,35 @@
+"""Applying a network to one image at a scale, with its mirror image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as F
+
+from tpld.models.normalise import normalise
+from tpld.runtime import Runtime
+
+
+@torch.inference_mode()
+def predict_views(
+    network: nn.Module, image: np.ndarray, scale: float, mirror: bool, runtime: Runtime
+) -> Tensor:
+    """Logits of an image at a scale and, if wanted, of its mirror image.
+
+    Args:
+        network: in evaluation mode.
+        image: uint8 (H, W, 3).
+        scale: image scale before the network.
+        mirror: add the mirror image as a second view.
+        runtime: device and precision.
+
+    Returns:
+        float32 (V, K, h, w) at the output stride; the mirror view is not mirrored back.
+    """
+    size = [max(1, round(n * scale)) for n in image.shape[:2]]
+    pixels = torch.from_numpy(image.copy()).to(runtime.device).permute(2, 0, 1)
+    view = normalise(F.resize(pixels, size, antialias=True))[None]
+    views = torch.cat([view, view.flip(-1)]) if mirror else view
+    with runtime.autocast():
+        return network(runtime.images(views)).float()

@@ -1,0 +1,164 @@
+"""Where a result comes from: fingerprints of inputs, hashes of code, and the record of a run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tpld.stores.atomic import replacing
+
+_PACKAGE = Path(__file__).parent
+# Modules whose edits cannot change a result: checks, messages, bookkeeping.
+_INERT = {
+    "tpld.config",
+    "tpld.settings",
+    "tpld.layout",
+    "tpld.errors",
+    "tpld.progress",
+    "tpld.provenance",
+    "tpld.cli",
+    "tpld.stores.atomic",
+}
+
+
+def digest(*parts: Any) -> str:
+    """Short stable hash of JSON-serialisable values."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(path: Path) -> str:
+    """Hash of an artefact: of a file its bytes; of a store its metadata, which names its run."""
+    path = Path(path)
+    if path.is_dir():
+        inner = [path / "zarr.json", path / "index.csv"]
+        path = next((p for p in inner if p.exists()), path)
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()[:16]
+
+
+def write_record(
+    path: Path, stage: str, settings: dict[str, Any], inputs: Iterable[Path], **facts: Any
+) -> None:
+    """Write ``run.json`` beside a result; see `record`."""
+    with replacing(path) as partial:
+        text = json.dumps(record(stage, settings, inputs, **facts), indent=2, default=str)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def record(
+    stage: str, settings: dict[str, Any], inputs: Iterable[Path], **facts: Any
+) -> dict[str, Any]:
+    """Settings, input hashes, versions, commit, host and time of one stage."""
+    return {
+        "stage": stage,
+        "settings": settings,
+        "inputs": {str(path): fingerprint(path) for path in inputs},
+        "versions": _versions(),
+        "commit": _commit(),
+        "host": socket.gethostname(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **facts,
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    names = ("tpld", "torch", "torchvision", "numpy", "numba", "zarr", "snakemake")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+@cache
+def _commit() -> str:
+    """Commit of the checkout that the package runs from, with a mark for local changes."""
+    command = ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+@cache
+def code_hash(module: str) -> str:
+    """Hash of a module and of every `tpld` module that it imports, directly or not.
+
+    Comments, docstrings and layout do not count, nor do modules that cannot change a result.
+    Snakemake sees package code only through this: an edited `voting.py` reruns labelling.
+    """
+    trees = {name: _code_of(name) for name in sorted(_closure(module))}
+    return digest(trees)
+
+
+def _closure(module: str) -> set[str]:
+    found: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in found or name in _INERT:
+            continue
+        found.add(name)
+        todo += _imports(name)
+    return found
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _imports(module: str) -> list[str]:
+    """The `tpld` modules that a module imports anywhere in its text."""
+    names: set[str] = set()
+    for node in ast.walk(_parsed(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return [n for n in names if n.startswith("tpld.") and _is_module(n)]
+
+
+def _is_module(name: str) -> bool:
+    base = _PACKAGE.parent.joinpath(*name.split("."))
+    return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
+
+
+def _code_of(module: str) -> str:
+    """The syntax tree of a module without its docstrings."""
+    tree = ast.parse(ast.unparse(_parsed(module)))  # a copy; unparse drops comments and layout
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
+            node.body = [
+                statement
+                for statement in node.body
+                if not (
+                    isinstance(statement, ast.Expr)
+                    and isinstance(statement.value, ast.Constant)
+                    and isinstance(statement.value.value, str)
+                )
+            ] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -1,0 +1,35 @@
+"""What stages share: where resume points live and how histories are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tpld.config import Config
+from tpld.provenance import digest, fingerprint
+from tpld.stores.atomic import replacing
+
+
+def state_file(
+    config: Config, stage: str, settings: dict[str, Any], seed: int, inputs: Iterable[Path]
+) -> Path:
+    """Resume point of a training stage, named by everything that its result depends on.
+
+    A changed parameter or input thus never resumes from a state that is not its own.
+    """
+    key = digest(stage, seed, settings, [fingerprint(p) for p in inputs])
+    return Path(config.results) / "state" / f"{stage}-{key}.pt"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table; it appears whole or not at all."""
+    with replacing(path) as partial:
+        frame.to_csv(partial, index=False, float_format="%.9g")
+
+
+def write_history(history: pd.DataFrame, out: Path) -> None:
+    """Write the losses of a training stage."""
+    write_csv(history, out / "history.csv")

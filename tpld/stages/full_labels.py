@@ -1,0 +1,62 @@
+"""Stage: full pseudo labels of the easy images, for people to look at (METHOD 9).
+
+Training computes the same labels for its crops from the predictions; storing K planes would cost
+gigabytes. This store keeps the winning class, its weight in the loss, and where it came from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tpld.config import Config
+from tpld.method.full_labels import full_label
+from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
+from tpld.method.selection import normalised_excess
+from tpld.progress import progress
+from tpld.provenance import record
+from tpld.settings import settings_of
+from tpld.stages.thresholds import read_thresholds
+from tpld.stores.labels import new_labels
+from tpld.stores.predictions import Predictions
+
+
+def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path, out: Path) -> None:
+    """Write the full labels of the easy images of `split` to the store `out`."""
+    store = Predictions(predictions)
+    log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
+    easy, _ = easy_and_hard(split, store.names)
+    inputs = [predictions, thresholds, split]
+    run = record("label_easy", settings_of(config, "label_easy"), inputs)
+    with (
+        new_labels(
+            out,
+            [store.names[i] for i in easy],
+            [store.size(i) for i in easy],
+            store.classes,
+            log_threshold,
+            {0: "none", ORIGIN_CONFIDENT: "confident", ORIGIN_FULL: "full"},
+            run,
+            weighted=True,
+        ) as writer,
+        progress("labelling easy images", len(easy)) as tick,
+    ):
+        for place, i in enumerate(easy):
+            excess = normalised_excess(store.log_probabilities(i), log_threshold)
+            _, weight = full_label(excess, config.phase2.gamma, config.phase2.full_label)
+            best = excess.max(axis=0)
+            origin = np.where(best >= 0, ORIGIN_CONFIDENT, ORIGIN_FULL)
+            writer.write(
+                place, label=excess.argmax(axis=0), origin=origin, score=best + 1, weight=weight
+            )
+            tick(place + 1)
+
+
+def easy_and_hard(split: Path, names: list[str]) -> tuple[list[int], list[int]]:
+    """Indices of the easy and of the hard images of a split table, in the order of `names`."""
+    table = pd.read_csv(split, keep_default_na=False, dtype={"image": str})
+    easy_names = set(table.loc[table["easy"], "image"])
+    easy = [i for i, name in enumerate(names) if name in easy_names]
+    return easy, [i for i, name in enumerate(names) if name not in easy_names]

@@ -1,0 +1,46 @@
+"""Data preparation: the procedural city, and the decoded-image cache of each split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tpld.config import Config
+from tpld.data.cache import Kind, write_cache
+from tpld.data.sources import Split, class_table, domain_of, list_items
+from tpld.progress import progress
+
+
+def make_city(config: Config, out: Path) -> None:
+    """Write the procedural city below `out` (see `tpld.data.city`)."""
+    from tpld.data.city import write_city
+
+    city = config.data.city
+    counts = {
+        "source_train": city.source_train,
+        "source_val": city.source_val,
+        "target_train": city.target_train,
+        "target_val": city.target_val,
+    }
+    with progress("drawing the city", sum(counts.values())) as tick:
+        write_city(
+            out, seed=city.seed, counts=counts, height=city.height, width=city.width, progress=tick
+        )
+
+
+def prepare(config: Config, split: Split, kinds: tuple[Kind, ...], out: Path) -> None:
+    """Decode one split into the cache `out`: its images, its ground truth, or both.
+
+    The target's training images are prepared without labels, and their ground truth into a folder
+    of its own, which no training stage is given.
+    """
+    items = list_items(config, split)
+    with progress(f"decoding {split}", len(items)) as tick:
+        write_cache(
+            out,
+            items,
+            kinds,
+            class_table(config),
+            domain_of(config, split).resize,
+            config.data.cache_gib,
+            tick,
+        )

@@ -1,0 +1,79 @@
+"""Stage: training of a phase-2 round (METHOD 9)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tpld.config import Config
+from tpld.data.cache import Cache
+from tpld.data.sources import class_table
+from tpld.models.discriminator import Discriminator
+from tpld.models.weights import load_trained, save_model
+from tpld.provenance import write_record
+from tpld.runtime import resolve
+from tpld.settings import settings_of
+from tpld.stages.common import state_file, write_history
+from tpld.stages.full_labels import easy_and_hard
+from tpld.stages.thresholds import read_thresholds
+from tpld.stores.predictions import Predictions
+from tpld.training.loop import Task, finish, run
+from tpld.training.phase2 import Phase2Batches, Phase2Data, Phase2Step
+
+
+def train_phase2(
+    config: Config,
+    method: str,
+    seed: int,
+    round_index: int,
+    model: Path,
+    target: Path,
+    predictions: Path,
+    thresholds: Path,
+    split: Path,
+    out: Path,
+) -> None:
+    """Train the checkpoint `model` on easy and hard images; write model, history and record."""
+    runtime, settings = resolve(config.compute), settings_of(config, "train_phase2", method)
+    torch.manual_seed(seed + 1000 * (round_index + 1))  # of the discriminator's weights
+    table = class_table(config)
+    cache, dump = Cache(target, table), Predictions(predictions)
+    dump.expect(cache.names, table.names)
+    bars = read_thresholds(thresholds, table.names)["log_threshold"].to_numpy(np.float32)
+    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names))
+    network = load_trained(config, len(table.names), model, runtime)
+    discriminator = runtime.place(Discriminator(len(table.names)))
+    step = Phase2Step(
+        network, discriminator, config.phase2, config.self_training, config.loss, bars, runtime
+    )
+    batches = Phase2Batches(data, config.phase2, config.self_training, round_index, seed)
+    inputs = [model, target, predictions, thresholds, split]
+    task = Task(
+        title=f"{method}, seed {seed}, phase-2 round {round_index}",
+        steps=batches.steps,
+        batches=batches,
+        step=step,
+        modules={"network": network, "discriminator": discriminator},
+        optimizers={"sgd": step.optimizer, "adam": step.adam},
+        checkpoint_every=config.compute.checkpoint_every,
+        state=state_file(config, f"{method}-phase2-{round_index}", settings, seed, inputs),
+    )
+    history = run(task, runtime)
+    write_history(history, out)
+    metadata = {"stage": "train_phase2", "method": method, "round": str(round_index)}
+    save_model(network, out / "model.safetensors", metadata)
+    write_record(
+        out / "run.json",
+        "train_phase2",
+        settings,
+        inputs,
+        seed=seed,
+        method=method,
+        round=round_index,
+        batch_norm=config.self_training.batch_norm,
+        seconds=round(history.attrs["seconds"], 1),
+        **runtime.describe(),
+    )
+    finish(task)

@@ -1,0 +1,54 @@
+"""Stage: train the source model (METHOD 1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tpld.config import Config
+from tpld.data.cache import Cache
+from tpld.data.sources import class_table
+from tpld.models.weights import build_model, load_initial, save_model
+from tpld.provenance import write_record
+from tpld.runtime import resolve
+from tpld.settings import settings_of
+from tpld.stages.common import state_file, write_history
+from tpld.training.loop import Task, finish, run
+from tpld.training.source import SourceBatches, SourceStep
+
+
+def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
+    """Train on the cache `data`; write model.safetensors, history.csv and run.json into `out`."""
+    runtime, settings = resolve(config.compute), settings_of(config, "train_source")
+    torch.manual_seed(seed)
+    table = class_table(config)
+    network = build_model(config, len(table.names))
+    start = load_initial(network, config)
+    network = runtime.place(network)
+    step = SourceStep(network, config.source_training, runtime)
+    task = Task(
+        title=f"source training, seed {seed}",
+        steps=config.source_training.steps,
+        batches=SourceBatches(Cache(data, table), config.source_training, seed),
+        step=step,
+        modules={"network": network},
+        optimizers={"sgd": step.optimizer},
+        checkpoint_every=config.compute.checkpoint_every,
+        state=state_file(config, "source", settings, seed, [data]),
+    )
+    history = run(task, runtime)
+    write_history(history, out)
+    save_model(network, out / "model.safetensors", {"stage": "source", "seed": str(seed)})
+    write_record(
+        out / "run.json",
+        "train_source",
+        settings,
+        [data],
+        seed=seed,
+        start=start,
+        batch_norm=config.source_training.batch_norm,
+        seconds=round(history.attrs["seconds"], 1),
+        **runtime.describe(),
+    )
+    finish(task)

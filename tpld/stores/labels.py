@@ -1,0 +1,105 @@
+"""Pseudo labels of the target training images: label, origin, score (METHOD 4, 5 and 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tpld.stores import zarr_store as zs
+
+_PIXELS = ("image", "y", "x")
+
+
+class LabelWriter:
+    """Writes one image after another; see `new_labels`."""
+
+    def __init__(self, group: zs.Group) -> None:
+        self._group = group
+
+    def write(self, i: int, **layers: np.ndarray) -> None:
+        """Store the layers of image i, each (H, W): label, origin, score, and weight if made."""
+        for name, values in layers.items():
+            height, width = values.shape
+            array = zs.array_of(self._group, name)
+            array[i, :height, :width] = values.astype(array.dtype)
+
+
+@contextmanager
+def new_labels(
+    path: Path,
+    names: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    classes: Sequence[str],
+    log_threshold: np.ndarray,
+    origins: dict[int, str],
+    run: dict[str, Any],
+    weighted: bool = False,
+) -> Iterator[LabelWriter]:
+    """Create a label store; it appears at `path` only when the block ends well.
+
+    Args:
+        path: the Zarr folder.
+        names: image names.
+        sizes: (height, width) of each image.
+        classes: class names.
+        log_threshold: float (K,), log λ that the labels were made with.
+        origins: meaning of each value of ``origin``.
+        run: record of the stage.
+        weighted: add a layer of loss weights (full labels).
+    """
+    height, width = np.max(sizes, axis=0)
+    shape = (len(names), height, width)
+    flags = {"flag_values": list(origins), "flag_meanings": " ".join(origins.values())}
+    with zs.new_store(path, "labels", run) as group:
+        zs.add_coordinate(group, "image", names)
+        zs.add_coordinate(group, "class", classes)
+        for name, column in zip(("height", "width"), np.array(sizes).T, strict=True):
+            zs.add_vector(group, name, column.astype(np.int32), "image")
+        zs.add_vector(group, "log_threshold", np.asarray(log_threshold, np.float64), "class")
+        zs.add_array(group, "label", shape, "uint8", 255, _PIXELS)
+        zs.add_array(group, "origin", shape, "uint8", 0, _PIXELS, flags)
+        zs.add_array(group, "score", shape, "float16", float("nan"), _PIXELS)
+        if weighted:
+            zs.add_array(group, "weight", shape, "float16", float("nan"), _PIXELS)
+        yield LabelWriter(group)
+
+
+class Labels:
+    """Reads pseudo labels.
+
+    Args:
+        path: a store that `new_labels` made.
+
+    Raises:
+        StoreError: see `open_store`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._group = zs.open_store(self.path, "labels", "label")
+        self.names = [str(name) for name in zs.read_array(self._group, "image", slice(None))]
+        self.classes = [str(name) for name in zs.read_array(self._group, "class", slice(None))]
+        self.run = zs.run_of(self._group)
+        self.log_threshold = zs.read_array(self._group, "log_threshold", slice(None))
+        flags: dict[str, Any] = dict(zs.array_of(self._group, "origin").attrs)
+        meanings = str(flags["flag_meanings"]).split()
+        self.origins: dict[int, str] = dict(zip(flags["flag_values"], meanings, strict=True))
+        columns = ("height", "width")
+        self._sizes = np.stack([zs.read_array(self._group, c, slice(None)) for c in columns], 1)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Height and width of image i."""
+        return int(self._sizes[i, 0]), int(self._sizes[i, 1])
+
+    def layer(self, name: str, i: int, window: tuple[slice, slice] | None = None) -> np.ndarray:
+        """(H, W) of a layer of image i (label, origin, score, weight), or a window of it."""
+        height, width = self.size(i)
+        rows, columns = window or (slice(0, height), slice(0, width))
+        return zs.read_array(self._group, name, np.s_[i, rows, columns])

@@ -1,0 +1,132 @@
+"""The training loop that every training stage shares: step, record, save, resume.
+
+A stage gives a `Task`; everything a step needs is a function of the step's number (the data) and of
+the modules and optimisers (the state), so a run that is killed and started again ends in the same
+weights, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+from tpld.errors import StoreError, TrainingError
+from tpld.progress import progress
+from tpld.runtime import Runtime
+from tpld.stores.atomic import replacing
+
+Batch = dict[str, Any]
+
+
+@dataclass
+class Task:
+    """What a training stage asks of the loop.
+
+    Attributes:
+        title: shown beside the progress bar.
+        steps: number of optimisation steps.
+        batches: data set whose item t is the batch of step t.
+        step: runs forward, backward and the optimisers of one step; returns named scalar losses.
+        modules: networks whose weights change, by name.
+        optimizers: by name.
+        checkpoint_every: steps between two resume points.
+        state: file of the resume point.
+    """
+
+    title: str
+    steps: int
+    batches: Dataset[Batch]
+    step: Callable[[Batch, int], dict[str, Tensor]]
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    checkpoint_every: int
+    state: Path
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def run(task: Task, runtime: Runtime) -> pd.DataFrame:
+    """Train to the end, resuming if a state file is there; returns the history, a row a step.
+
+    Raises:
+        TrainingError: a loss is not finite (step and files of the batch are named).
+        StoreError: the state file is damaged.
+    """
+    start = _restore(task, runtime)
+    began = time.monotonic()
+    loader = DataLoader(
+        task.batches,
+        batch_size=None,
+        sampler=range(start, task.steps),
+        num_workers=runtime.workers,
+        persistent_workers=False,
+    )
+    with progress(task.title, task.steps, start) as tick:
+        for step, batch in zip(range(start, task.steps), loader, strict=True):
+            losses = {name: value.item() for name, value in task.step(batch, step).items()}
+            _check_finite(losses, step, batch)
+            task.history.append({"step": step, **losses})
+            done = step + 1
+            tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+            if done % task.checkpoint_every == 0 and done < task.steps:
+                _save(task, done)
+    history = pd.DataFrame(task.history)
+    history.attrs["seconds"] = time.monotonic() - began
+    return history
+
+
+def finish(task: Task) -> None:
+    """Drop the resume point once the stage's outputs are in place."""
+    task.state.unlink(missing_ok=True)
+
+
+def _check_finite(losses: dict[str, float], step: int, batch: Batch) -> None:
+    bad = [name for name, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise TrainingError(
+            f"step {step}: {', '.join(bad)} is {losses[bad[0]]} on the batch "
+            f"{', '.join(batch['names'])}. Lower the learning rate, use compute.precision: "
+            "float32, or look at these files"
+        )
+
+
+def _save(task: Task, done: int) -> None:
+    """Write model, optimisers, step, history and the random state, whole or not at all."""
+    state = {
+        "step": done,
+        "history": task.history,
+        "rng": torch.get_rng_state(),
+        "modules": {name: module.state_dict() for name, module in task.modules.items()},
+        "optimizers": {name: opt.state_dict() for name, opt in task.optimizers.items()},
+    }
+    with replacing(task.state) as partial:
+        torch.save(state, partial)
+
+
+def _restore(task: Task, runtime: Runtime) -> int:
+    """Load the resume point, if any; returns the first step still to do."""
+    if not task.state.exists():
+        return 0
+    try:
+        state = torch.load(task.state, map_location=runtime.device, weights_only=True)
+        for name, module in task.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in task.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        torch.set_rng_state(state["rng"].cpu())
+    except Exception as error:
+        raise StoreError(
+            f"{task.state} is no resume point of this stage ({error}). Delete it to start the "
+            "stage over"
+        ) from None
+    task.history[:] = state["history"]
+    return int(state["step"])

@@ -1,0 +1,162 @@
+"""A phase-1 round: retraining on pseudo labels and a source subset (METHOD 6 and 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from tpld.config import Loss, SelfTraining
+from tpld.data import augment
+from tpld.data.cache import Cache
+from tpld.data.sources import IGNORE
+from tpld.method.losses import self_training_loss
+from tpld.method.mining import crop_origin
+from tpld.method.schedule import source_share_of_round
+from tpld.models.batchnorm import set_batch_norm
+from tpld.models.deeplabv2 import upsample
+from tpld.runtime import Runtime
+from tpld.stores.labels import Labels
+from tpld.training.loop import Batch
+from tpld.training.optim import make_sgd
+from tpld.training.source import Sample, shuffled_index, source_sample
+
+
+@dataclass(frozen=True)
+class RoundData:
+    """What a round trains on.
+
+    Attributes:
+        source: labelled source images.
+        target: target images; this cache holds no labels.
+        labels: pseudo labels of the target images, in the same order.
+        mined: class ids that target crops are centred on.
+    """
+
+    source: Cache
+    target: Cache
+    labels: Labels
+    mined: list[int]
+
+
+def draw_source_subset(
+    count: int, round_index: int, section: SelfTraining, seed: int
+) -> np.ndarray:
+    """Indices of the source images of a round, redrawn without replacement each round [C]."""
+    share = source_share_of_round(
+        round_index, section.source_share, section.source_share_step, section.max_source_share
+    )
+    rng = np.random.default_rng([seed, 2, round_index])
+    return np.sort(rng.choice(count, size=max(1, round(share * count)), replace=False))
+
+
+class RoundBatches(Dataset[Batch]):
+    """Batch t of a round, a function of (seed, round, t) alone.
+
+    Each batch is a dictionary: ``image`` float32 (B, 3, h, w), ``label`` int64 (B, h, w) with 255,
+    ``inside`` bool (B, h, w), False on padding, ``is_target`` bool (B,), ``names`` of its images.
+    """
+
+    def __init__(self, data: RoundData, section: SelfTraining, round_index: int, seed: int) -> None:
+        self.data, self.section = data, section
+        self.key = [seed, 100 + round_index]
+        subset = draw_source_subset(len(data.source), round_index, section, seed)
+        self.entries = [(True, i) for i in range(len(data.target))]
+        self.entries += [(False, int(i)) for i in subset]
+        self.steps = max(1, round(section.epochs * len(self.entries) / section.batch_size))
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        size = self.section.batch_size
+        stream = self.key[0] * 1000 + self.key[1]
+        picked = [
+            self.entries[shuffled_index(step * size + slot, len(self.entries), stream)]
+            for slot in range(size)
+        ]
+        samples = []
+        for slot, (is_target, i) in enumerate(picked):
+            rng = np.random.default_rng([*self.key, step, slot])
+            sample = self._target_sample if is_target else self._source_sample
+            samples.append(sample(i, rng))
+        caches = [self.data.target if is_target else self.data.source for is_target, _ in picked]
+        return {
+            "image": torch.stack([sample.image for sample in samples]),
+            "label": torch.stack([sample.label for sample in samples]),
+            "inside": torch.stack([sample.inside for sample in samples]),
+            "is_target": torch.tensor([is_target for is_target, _ in picked]),
+            "names": [cache.names[i] for cache, (_, i) in zip(caches, picked, strict=True)],
+        }
+
+    def _source_sample(self, i: int, rng: np.random.Generator) -> Sample:
+        return source_sample(self.data.source, i, self.section, rng)
+
+    def _target_sample(self, i: int, rng: np.random.Generator) -> Sample:
+        """Crop with pseudo labels, centred on a mined class with some probability."""
+        section, cache = self.section, self.data.target
+        scale = augment.draw_scale(rng, section.scale)
+        size = augment.window_size(cache.size(i), section.crop, scale)
+        label = self.data.labels.layer("label", i)
+        origin = crop_origin(
+            label, self.data.mined, size, cache.size(i), rng, section.mining_probability
+        )
+        geo = augment.geometry(origin, size, section.crop, scale, bool(rng.integers(2)))
+        pixels = cache.image(i, geo.window)
+        image = augment.crop_image(pixels, geo, section.crop, section.jitter, rng)
+        return Sample(image, *augment.crop_label(label[geo.window], geo, section.crop, IGNORE))
+
+
+class RoundStep:
+    """One step of a round: source cross-entropy, bootstrapped target loss, MRKLD.
+
+    Args:
+        network: in training mode afterwards, under the section's BatchNorm policy.
+        section: hyperparameters.
+        loss: target loss; the plain base method runs with beta 1.
+        log_threshold: log λ (K,) that the labels were made with.
+        runtime: device and precision.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        section: SelfTraining,
+        loss: Loss,
+        log_threshold: np.ndarray,
+        runtime: Runtime,
+    ) -> None:
+        self.network, self.runtime = network, runtime
+        self.log_threshold = torch.as_tensor(log_threshold, dtype=torch.float32).to(runtime.device)
+        self.options: dict[str, Any] = {
+            "beta": loss.beta,
+            "bootstrap_target": loss.bootstrap_target,
+            "stop_gradient": loss.stop_gradient,
+            "mrkld_weight": loss.mrkld_weight,
+        }
+        self.on_unlabelled = loss.on_unlabelled
+        set_batch_norm(network, section.batch_norm)
+        self.optimizer = make_sgd(network, section, section.learning_rate)
+
+    def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train on one mixed batch; returns the loss."""
+        device = self.runtime.device
+        label, is_target = batch["label"].to(device), batch["is_target"].to(device)
+        with self.runtime.autocast():
+            logits = self.network(self.runtime.images(batch["image"]))
+        full = upsample(logits, (label.shape[1], label.shape[2]))
+        unlabelled = None
+        if self.on_unlabelled:
+            inside = batch["inside"].to(device)
+            unlabelled = inside & is_target.view(-1, 1, 1) & (label == IGNORE)
+        loss = self_training_loss(
+            full, label, is_target, self.log_threshold, unlabelled=unlabelled, **self.options
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.detach()}

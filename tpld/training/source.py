@@ -1,0 +1,108 @@
+"""Training on the labelled source (METHOD 1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from tpld.config import SourceTraining
+from tpld.data import augment
+from tpld.data.cache import Cache
+from tpld.data.sources import IGNORE
+from tpld.models.batchnorm import set_batch_norm
+from tpld.models.deeplabv2 import upsample
+from tpld.runtime import Runtime
+from tpld.training.loop import Batch
+from tpld.training.optim import make_sgd, set_rate, source_schedule
+
+
+class Sample(NamedTuple):
+    """One crop: image float32 (3, h, w), label int64 (h, w), inside bool (h, w), not padding."""
+
+    image: Tensor
+    label: Tensor
+    inside: Tensor
+
+
+class SourceBatches(Dataset[Batch]):
+    """Batch t of source training, a function of (seed, t) alone.
+
+    Each batch is a dictionary: ``image`` float32 (B, 3, h, w), ``label`` int64 (B, h, w) with 255,
+    ``names`` of its images.
+    """
+
+    def __init__(self, cache: Cache, section: SourceTraining, seed: int) -> None:
+        self.cache, self.section, self.seed = cache, section, seed
+
+    def __len__(self) -> int:
+        return self.section.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        size = self.section.batch_size
+        picked = [
+            shuffled_index(step * size + slot, len(self.cache), self.seed) for slot in range(size)
+        ]
+        samples = [
+            source_sample(self.cache, i, self.section, np.random.default_rng([self.seed, step, j]))
+            for j, i in enumerate(picked)
+        ]
+        return {
+            "image": torch.stack([sample.image for sample in samples]),
+            "label": torch.stack([sample.label for sample in samples]),
+            "names": [self.cache.names[i] for i in picked],
+        }
+
+
+def shuffled_index(position: int, count: int, seed: int) -> int:
+    """Image at a position of an endless stream: a fresh permutation of all images every epoch."""
+    epoch, place = divmod(position, count)
+    return int(np.random.default_rng([seed, 1, epoch]).permutation(count)[place])
+
+
+def source_sample(
+    cache: Cache, i: int, section: augment.CropSettings, rng: np.random.Generator
+) -> Sample:
+    """One augmented source crop."""
+    scale = augment.draw_scale(rng, section.scale)
+    size = augment.window_size(cache.size(i), section.crop, scale)
+    origin = augment.random_origin(cache.size(i), size, rng)
+    geo = augment.geometry(origin, size, section.crop, scale, bool(rng.integers(2)))
+    image = augment.crop_image(cache.image(i, geo.window), geo, section.crop, section.jitter, rng)
+    label = cache.label(i, geo.window)
+    return Sample(image, *augment.crop_label(label, geo, section.crop, IGNORE))
+
+
+class SourceStep:
+    """One step of plain cross-entropy on the source.
+
+    Args:
+        network: in training mode afterwards, under the section's BatchNorm policy.
+        section: hyperparameters.
+        runtime: device and precision.
+    """
+
+    def __init__(self, network: nn.Module, section: SourceTraining, runtime: Runtime) -> None:
+        self.network, self.runtime = network, runtime
+        set_batch_norm(network, section.batch_norm)
+        self.optimizer = make_sgd(network, section, section.learning_rate)
+        self.factor = source_schedule(section)
+
+    def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train on one batch; returns the loss."""
+        set_rate(self.optimizer, self.factor(step))
+        label = batch["label"].to(self.runtime.device)
+        with self.runtime.autocast():
+            logits = self.network(self.runtime.images(batch["image"]))
+        full = upsample(logits, (label.shape[1], label.shape[2]))
+        # A crop may hold ignored pixels alone: the sum over none is then 0, not NaN.
+        loss = torch.nn.functional.cross_entropy(
+            full, label, ignore_index=IGNORE, reduction="sum"
+        ) / (label != IGNORE).sum().clamp(min=1)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.detach()}

@@ -1,0 +1,35 @@
+# Phase-1 round r: the checkpoint of round r-1, data/source_train, data/target_train, labels.zarr,
+# thresholds.csv -> round<r>/{model.safetensors, history.csv, run.json}
+
+
+rule train_round:
+    input:
+        model=lambda w: layout.model_before(w.method, w.seed, w.round),
+        source=layout.data("source_train"),
+        target=layout.data("target_train"),
+        labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
+        thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
+    output:
+        model=layout.round("{method}", "{seed}", "{round,round\\d+}", "model.safetensors"),
+        history=layout.round("{method}", "{seed}", "{round,round\\d+}", "history.csv"),
+        run=layout.round("{method}", "{seed}", "{round,round\\d+}", "run.json"),
+    params:
+        out=subpath(output[0], parent=True),
+        index=lambda w: parse_round(w.round).number,
+        settings=settings("train_round"),
+        code=code("train_round"),
+    log:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_round.log"),
+    benchmark:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_round.tsv")
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=8000,
+    message:
+        "retraining: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+    shell:
+        "tpld train-round --config {CONFIG} --method {wildcards.method} --seed {wildcards.seed}"
+        " --round {params.index} --model {input.model} --source {input.source}"
+        " --target {input.target} --labels {input.labels} --thresholds {input.thresholds}"
+        " --out {params.out} --log {log}"
