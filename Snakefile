@@ -8,11 +8,13 @@
 from tpld.config import load_config
 from tpld.layout import Layout, parse_round
 
+
 configfile: "config.yaml"
 
 
 cfg = load_config(config)
 layout = Layout(cfg)
+
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"

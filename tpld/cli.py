@@ -29,7 +29,10 @@ app = typer.Typer(
 )
 STAGES, TOOLS = "Stages, in the order of the pipeline", "Helpers"
 
-Configuration = Annotated[Path, typer.Option("--config", help="YAML file of the configuration.")]
+Configuration = Annotated[
+    Path,
+    typer.Option("--config", envvar="TPLD_CONFIG", help="YAML file of the configuration."),
+]
 Log = Annotated[Path | None, typer.Option(help="Also write messages to this file.")]
 Out = Annotated[Path, typer.Option(help="What to write; it appears only when it is whole.")]
 Seed = Annotated[int, typer.Option(help="Seed of sampling and initial weights.")]

@@ -24,7 +24,9 @@ from tpld.stores.atomic import replacing
 
 
 def write_merged_config():
-    text = yaml.safe_dump(cfg.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        cfg.model_dump(mode="json"), sort_keys=False, allow_unicode=True
+    )
     path = Path(cfg.results, "state", "config", f"{digest(text)}.yaml")
     if not path.exists():
         with replacing(path) as partial:
@@ -32,10 +34,12 @@ def write_merged_config():
     return path.as_posix()
 
 
-# The commands of the environment that runs Snakemake, activated or not.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-
-CONFIG = write_merged_config()
+# The commands find their configuration here (as `tpld --config` would give it), and themselves
+# in the environment that runs Snakemake, activated or not.
+os.environ.update(
+    TPLD_CONFIG=write_merged_config(),
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]),
+)
 THREADS = cfg.compute.threads or len(os.sched_getaffinity(0))
 
 
@@ -58,3 +62,75 @@ wildcard_constraints:
     method="|".join(m.replace("+", r"\+") for m in cfg.methods),
     round=r"(phase2_)?round\d+",
     split="source_train|source_val|target_train|target_val",
+
+
+def data_fingerprint(split, *files):
+    """Names, sizes and times of a split's image or label files: a changed one rebuilds its cache."""
+    if cfg.data.kind == "city":
+        return None
+    try:
+        items = list_items(cfg, split)
+    except TpldError as error:
+        return str(error)  # check_data will say it
+    paths = [getattr(item, file) for item in items for file in files]
+    stats = [(path.as_posix(), path.stat()) for path in paths if path]
+    return digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+
+
+def data_files(split):
+    """Files that stand for a split: the city's folder, or the split's list."""
+    if cfg.data.kind == "city":
+        return [city_root(cfg).as_posix()]
+    domain = domain_of(cfg, split)
+    name = domain.train if split.endswith("train") else domain.val
+    return [name] if name else []
+
+
+def prepare_keys(split):
+    """Keys that the decoded arrays depend on: size, and the class table where there are labels."""
+    return [
+        cfg.data.kind,
+        domain_of(cfg, split).resize,
+        cfg.data.cache_gib,
+        [(e.id, e.name) for e in folder_data(cfg).classes],
+        folder_data(cfg).ignored_ids,
+    ]
+
+
+def evaluations(_):
+    """Evaluation of each method's last checkpoint, on every labelled validation split."""
+    found = []
+    for method in cfg.methods:
+        splits = (
+            ["target_val"]
+            if parse_method(method).adapts
+            else ["target_val", "source_val"]
+        )
+        found += [
+            layout.evaluation(method, seed, split)
+            for seed in cfg.seeds
+            for split in splits
+            if has_truth(cfg, split)
+        ]
+    return found
+
+
+def round_tables(_):
+    """Thresholds and label counts of each round, and its evaluation where that is wanted."""
+    names = ["thresholds.csv", "labels.csv"]
+    if cfg.evaluation.every_round and has_truth(cfg, "target_val"):
+        names.append("evaluation.csv")
+    return [
+        layout.round(method, seed, name, table)
+        for method in cfg.methods
+        for seed in cfg.seeds
+        for name in layout.rounds(method)
+        for table in names
+    ]
+
+
+def final_models(_):
+    """Without ground truth there is nothing to evaluate, but still a network to train."""
+    return [
+        layout.final_model(method, seed) for method in cfg.methods for seed in cfg.seeds
+    ]

@@ -8,21 +8,23 @@ rule evaluate:
         data=layout.data("{split}"),
     output:
         layout.method("{method}", "{seed}", "evaluation/{split}.csv"),
-    params:
-        settings=settings("evaluate"),
-        code=code("evaluate"),
     log:
         layout.method("{method}", "{seed}", "logs/evaluate_{split}.log"),
     benchmark:
         layout.method("{method}", "{seed}", "logs/evaluate_{split}.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         gpu=1,
         mem_mb=6000,
+    params:
+        settings=settings("evaluate"),
+        code=code("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, on {wildcards.split}"
     shell:
-        "tpld evaluate --config {CONFIG} --model {input.model} --data {input.data}"
+        "tpld evaluate --model {input.model} --data {input.data}"
         " --out {output} --log {log}"
 
 
@@ -32,55 +34,24 @@ rule evaluate_round:
         data=layout.data("target_val"),
     output:
         layout.round("{method}", "{seed}", "{round}", "evaluation.csv"),
-    params:
-        settings=settings("evaluate"),
-        code=code("evaluate"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/evaluate.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/evaluate.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         gpu=1,
         mem_mb=6000,
+    params:
+        settings=settings("evaluate"),
+        code=code("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld evaluate --config {CONFIG} --model {input.model} --data {input.data} --single"
+        "tpld evaluate --model {input.model} --data {input.data} --single"
         " --out {output} --log {log}"
-
-
-def evaluations(_):
-    """Evaluation of each method's last checkpoint, on every labelled validation split."""
-    found = []
-    for method in cfg.methods:
-        splits = ["target_val"] if parse_method(method).adapts else ["target_val", "source_val"]
-        found += [
-            layout.evaluation(method, seed, split)
-            for seed in cfg.seeds
-            for split in splits
-            if has_truth(cfg, split)
-        ]
-    return found
-
-
-def round_tables(_):
-    """Thresholds and label counts of each round, and its evaluation where that is wanted."""
-    names = ["thresholds.csv", "labels.csv"]
-    if cfg.evaluation.every_round and has_truth(cfg, "target_val"):
-        names.append("evaluation.csv")
-    return [
-        layout.round(method, seed, name, table)
-        for method in cfg.methods
-        for seed in cfg.seeds
-        for name in layout.rounds(method)
-        for table in names
-    ]
-
-
-def final_models(_):
-    """Without ground truth there is nothing to evaluate, but still a network to train."""
-    return [layout.final_model(method, seed) for method in cfg.methods for seed in cfg.seeds]
 
 
 rule compare:
@@ -90,20 +61,23 @@ rule compare:
         models=final_models,
     output:
         multiext(f"{layout.root}/comparison", ".csv", ".md", ".tex"),
-    params:
-        settings=settings("compare"),
-        code=code("compare"),
     log:
         f"{layout.root}/logs/compare.log",
     benchmark:
         f"{layout.root}/logs/compare.tsv"
+    conda:
+        "../../envs/tpld.yaml"
     threads: 1
     resources:
         mem_mb=1000,
+    params:
+        out=subpath(output[0], parent=True),
+        settings=settings("compare"),
+        code=code("compare"),
     message:
         "comparing methods"
     shell:
-        "tpld compare --config {CONFIG} --out {layout.root} --log {log}"
+        "tpld compare --out {params.out} --log {log}"
 
 
 rule report:
@@ -112,16 +86,18 @@ rule report:
         data=layout.data("target_train"),
     output:
         f"{layout.root}/report.html",
-    params:
-        code=code("report"),
     log:
         f"{layout.root}/logs/report.log",
     benchmark:
         f"{layout.root}/logs/report.tsv"
+    conda:
+        "../../envs/tpld.yaml"
     threads: 1
     resources:
         mem_mb=2000,
+    params:
+        code=code("report"),
     message:
         "writing the report"
     shell:
-        "tpld report --config {CONFIG} --out {output} --log {log}"
+        "tpld report --out {output} --log {log}"

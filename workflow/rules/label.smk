@@ -8,21 +8,23 @@ rule dump_source:
         images=layout.data("target_train"),
     output:
         directory(layout.source("{seed}", "predictions.zarr")),
-    params:
-        settings=settings("dump"),
-        code=code("dump"),
     log:
         layout.source("{seed}", "logs/dump.log"),
     benchmark:
         layout.source("{seed}", "logs/dump.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         gpu=1,
         mem_mb=6000,
+    params:
+        settings=settings("dump"),
+        code=code("dump"),
     message:
         "predicting the target with the source model, seed {wildcards.seed}"
     shell:
-        "tpld dump --config {CONFIG} --model {input.model} --images {input.images}"
+        "tpld dump --model {input.model} --images {input.images}"
         " --out {output} --log {log}"
 
 
@@ -32,21 +34,23 @@ rule dump:
         images=layout.data("target_train"),
     output:
         directory(layout.round("{method}", "{seed}", "{round}", "predictions.zarr")),
-    params:
-        settings=settings("dump"),
-        code=code("dump"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/dump.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/dump.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         gpu=1,
         mem_mb=6000,
+    params:
+        settings=settings("dump"),
+        code=code("dump"),
     message:
         "predicting the target: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld dump --config {CONFIG} --model {input.model} --images {input.images}"
+        "tpld dump --model {input.model} --images {input.images}"
         " --out {output} --log {log}"
 
 
@@ -55,21 +59,23 @@ rule thresholds:
         lambda w: layout.predictions(w.method, w.seed, w.round),
     output:
         layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-    params:
-        portion=lambda w: portion_of(cfg, parse_method(w.method), *parse_round(w.round)),
-        settings=settings("thresholds"),
-        code=code("thresholds"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/thresholds.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/thresholds.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         mem_mb=2000,
+    params:
+        portion=lambda w: portion_of(cfg, parse_method(w.method), *parse_round(w.round)),
+        settings=settings("thresholds"),
+        code=code("thresholds"),
     message:
         "thresholds λ: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld thresholds --config {CONFIG} --predictions {input} --portion {params.portion}"
+        "tpld thresholds --predictions {input} --portion {params.portion}"
         " --out {output} --log {log}"
 
 
@@ -78,43 +84,53 @@ rule label:
         predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
     output:
-        directory(layout.round("{method}", "{seed}", "{round,round\\d+}", "labels.zarr")),
-    params:
-        voting=lambda w: "--voting" if is_tpld(w) else "--no-voting",
-        settings=settings("label"),
-        code=code("label"),
+        directory(
+            layout.round("{method}", "{seed}", "{round,round\\d+}", "labels.zarr")
+        ),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/label.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/label.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         mem_mb=3000,
+    params:
+        voting=lambda w: "--voting" if is_tpld(w) else "--no-voting",
+        settings=settings("label"),
+        code=code("label"),
     message:
         "pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld label --config {CONFIG} --predictions {input.predictions}"
+        "tpld label --predictions {input.predictions}"
         " --thresholds {input.thresholds} {params.voting} --out {output} --log {log}"
 
 
 rule assess:
     input:
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
-        truth=[layout.data("target_train_truth")] if has_truth(cfg, "target_train") else [],
+        truth=(
+            [layout.data("target_train_truth")]
+            if has_truth(cfg, "target_train")
+            else []
+        ),
     output:
         layout.round("{method}", "{seed}", "{round}", "labels.csv"),
-    params:
-        truth=lambda w, input: f"--truth {input.truth}" if input.truth else "",
-        code=code("assess"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/assess.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/assess.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: 1
     resources:
         mem_mb=2000,
+    params:
+        truth=lambda w, input: f"--truth {input.truth}" if input.truth else "",
+        code=code("assess"),
     message:
         "assessing pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld assess --config {CONFIG} --labels {input.labels} {params.truth}"
+        "tpld assess --labels {input.labels} {params.truth}"
         " --out {output} --log {log}"

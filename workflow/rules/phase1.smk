@@ -10,26 +10,30 @@ rule train_round:
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
     output:
-        model=layout.round("{method}", "{seed}", "{round,round\\d+}", "model.safetensors"),
+        model=layout.round(
+            "{method}", "{seed}", "{round,round\\d+}", "model.safetensors"
+        ),
         history=layout.round("{method}", "{seed}", "{round,round\\d+}", "history.csv"),
         run=layout.round("{method}", "{seed}", "{round,round\\d+}", "run.json"),
+    log:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_round.log"),
+    benchmark:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_round.tsv")
+    conda:
+        "../../envs/tpld.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=8000,
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
         settings=settings("train_round"),
         code=code("train_round"),
-    log:
-        layout.round("{method}", "{seed}", "{round}", "logs/train_round.log"),
-    benchmark:
-        layout.round("{method}", "{seed}", "{round}", "logs/train_round.tsv")
-    threads: THREADS
-    resources:
-        gpu=1,
-        mem_mb=8000,
     message:
         "retraining: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld train-round --config {CONFIG} --method {wildcards.method} --seed {wildcards.seed}"
+        "tpld train-round --method {wildcards.method} --seed {wildcards.seed}"
         " --round {params.index} --model {input.model} --source {input.source}"
         " --target {input.target} --labels {input.labels} --thresholds {input.thresholds}"
         " --out {params.out} --log {log}"

@@ -9,20 +9,22 @@ rule score:
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
     output:
         layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "confidence.csv"),
-    params:
-        settings=settings("score"),
-        code=code("confidence"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/score.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/score.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         mem_mb=2000,
+    params:
+        settings=settings("score"),
+        code=code("confidence"),
     message:
         "image confidence: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld score --config {CONFIG} --predictions {input.predictions}"
+        "tpld score --predictions {input.predictions}"
         " --thresholds {input.thresholds} --out {output} --log {log}"
 
 
@@ -31,21 +33,23 @@ rule split:
         layout.round("{method}", "{seed}", "{round}", "confidence.csv"),
     output:
         layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "split.csv"),
-    params:
-        index=lambda w: parse_round(w.round).number,
-        settings=settings("split"),
-        code=code("split"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/split.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/split.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: 1
     resources:
         mem_mb=500,
+    params:
+        index=lambda w: parse_round(w.round).number,
+        settings=settings("split"),
+        code=code("split"),
     message:
         "easy/hard split: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld split --config {CONFIG} --confidence {input} --round {params.index}"
+        "tpld split --confidence {input} --round {params.index}"
         " --out {output} --log {log}"
 
 
@@ -56,22 +60,26 @@ rule label_easy:
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
     output:
         directory(
-            layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "labels.zarr")
+            layout.round(
+                "{method}", "{seed}", "{round,phase2_round\\d+}", "labels.zarr"
+            )
         ),
-    params:
-        settings=settings("label_easy"),
-        code=code("full_labels"),
     log:
         layout.round("{method}", "{seed}", "{round}", "logs/label_easy.log"),
     benchmark:
         layout.round("{method}", "{seed}", "{round}", "logs/label_easy.tsv")
+    conda:
+        "../../envs/tpld.yaml"
     threads: THREADS
     resources:
         mem_mb=3000,
+    params:
+        settings=settings("label_easy"),
+        code=code("full_labels"),
     message:
         "full labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld label-easy --config {CONFIG} --predictions {input.predictions}"
+        "tpld label-easy --predictions {input.predictions}"
         " --thresholds {input.thresholds} --split {input.split} --out {output} --log {log}"
 
 
@@ -83,26 +91,32 @@ rule train_phase2:
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
     output:
-        model=layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "model.safetensors"),
-        history=layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "history.csv"),
+        model=layout.round(
+            "{method}", "{seed}", "{round,phase2_round\\d+}", "model.safetensors"
+        ),
+        history=layout.round(
+            "{method}", "{seed}", "{round,phase2_round\\d+}", "history.csv"
+        ),
         run=layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "run.json"),
+    log:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_phase2.log"),
+    benchmark:
+        layout.round("{method}", "{seed}", "{round}", "logs/train_phase2.tsv")
+    conda:
+        "../../envs/tpld.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=8000,
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
         settings=settings("train_phase2"),
         code=code("train_phase2"),
-    log:
-        layout.round("{method}", "{seed}", "{round}", "logs/train_phase2.log"),
-    benchmark:
-        layout.round("{method}", "{seed}", "{round}", "logs/train_phase2.tsv")
-    threads: THREADS
-    resources:
-        gpu=1,
-        mem_mb=8000,
     message:
         "phase 2: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld train-phase2 --config {CONFIG} --method {wildcards.method} --seed {wildcards.seed}"
+        "tpld train-phase2 --method {wildcards.method} --seed {wildcards.seed}"
         " --round {params.index} --model {input.model} --target {input.target}"
         " --predictions {input.predictions} --thresholds {input.thresholds}"
         " --split {input.split} --out {params.out} --log {log}"
