@@ -10,11 +10,11 @@ from rich.table import Table
 
 from tpld.config import Config
 from tpld.data.sources import class_table, has_truth
+from tpld.evaluation.confusions import read_confusions
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import summarise
 from tpld.layout import Layout
 from tpld.stages.common import write_csv
-from tpld.stages.evaluate import read_confusions
 from tpld.stores.atomic import replacing
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
+from tpld.evaluation.confusions import confusions_to_table
 from tpld.evaluation.metrics import confusion_matrix
 from tpld.models.deeplabv2 import upsample
 from tpld.models.inference import predict_views
@@ -63,7 +63,7 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
                 prediction = predict_image(network, image, protocol, runtime)
                 totals[protocol.name] += confusion_matrix(truth, prediction, len(table.names))
             tick(i + 1)
-    write_csv(_long(totals, table.names), out)
+    write_csv(confusions_to_table(totals, table.names), out)
 
 
 @torch.inference_mode()
@@ -79,25 +79,3 @@ def predict_image(
         total = merged if total is None else total + merged
     assert total is not None
     return total.argmax(0).to(torch.uint8).cpu().numpy()
-
-
-def _long(totals: dict[str, np.ndarray], names: list[str]) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product([names, names], names=["truth", "predicted"])
-    frames = [
-        pd.DataFrame({"protocol": name, "pixels": matrix.ravel()}, index=index)
-        for name, matrix in totals.items()
-    ]
-    return pd.concat(frames).reset_index()[["protocol", "truth", "predicted", "pixels"]]
-
-
-def read_confusions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Confusion matrix (K, K) of each protocol in a table of `evaluate`."""
-    table = pd.read_csv(path)
-    return {
-        str(protocol): part.pivot_table(
-            index="truth", columns="predicted", values="pixels", sort=False
-        )
-        .loc[names, names]
-        .to_numpy(np.int64)
-        for protocol, part in table.groupby("protocol", sort=False)
-    }

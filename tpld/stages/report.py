@@ -1,7 +1,9 @@
 """Stage: report."""
 
 from __future__ import annotations
+
 from pathlib import Path
+
 from tpld.config import Config
 
 

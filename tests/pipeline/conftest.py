@@ -1,0 +1,88 @@
+"""A finished run of the tiny configuration in a copy of the project, shared by the session."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
+
+
+class Project:
+    """A copy of the project whose package, rules and results a test may change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str, overlay: dict | None = None, check: bool = True) -> str:
+        """Run Snakemake on the tiny configuration, with some keys changed; returns its output."""
+        files = ["tests/tiny.yaml"]
+        if overlay is not None:
+            (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+            files.append("overlay.yaml")
+        command = ["snakemake", "--cores", "2", "--nocolor", *arguments, "--configfile", *files]
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=self.folder, env=self.environment(),
+            capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{output[-4000:]}")
+        return output
+
+    def environment(self) -> dict[str, str]:
+        """The package is the copy's, not the installed one."""
+        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def planned(self, overlay: dict | None = None) -> set[str]:
+        """Jobs that a dry run would start: `rule` or `rule method round`, without `all`."""
+        output = self.snakemake("--dry-run", "--quiet", "progress", overlay=overlay)
+        return _jobs(output)
+
+    def result(self, *parts: str) -> Path:
+        """A path below the results of the tiny experiment."""
+        return self.folder.joinpath("results", "tiny", *parts)
+
+
+def _jobs(output: str) -> set[str]:
+    """Read `rule x:` blocks and their wildcards from the output of a dry run."""
+    jobs, rule = set(), None
+    for line in output.splitlines():
+        words = line.strip()
+        if words.startswith(("rule ", "localrule ")) and words.endswith(":"):
+            rule = words.split()[1].rstrip(":")
+            if rule != "all":
+                jobs.add(rule)
+        elif words.startswith("wildcards:") and rule:
+            values = dict(pair.strip().split("=") for pair in words[10:].split(","))
+            jobs.discard(rule)
+            place = [values[k] for k in ("method", "round", "split") if k in values]
+            if values.get("seed", "0") != "0":
+                place.append(f"seed{values['seed']}")
+            jobs.add(" ".join([rule, *place]))
+    return jobs
+
+
+def copy_project(folder: Path) -> Project:
+    """Everything that a run needs, and nothing that it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("tpld", "workflow", "profiles"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    (folder / "tests").mkdir()
+    for name in ("Snakefile", "config.yaml", "tests/tiny.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny experiment, run to the end."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    project.snakemake()
+    return project

@@ -1,0 +1,180 @@
+"""What a finished experiment holds, and that ground truth does not reach training."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+
+from .conftest import TINY, copy_project
+
+pytestmark = pytest.mark.pipeline
+
+TPLD = "crst_mrkld+tpld"
+LAST = (TPLD, "seed0", "phase2_round0")
+
+
+def test_tables_and_report_are_there(finished):
+    table = pd.read_csv(finished.result("comparison.csv"))
+    target = table[table["split"] == "target_val"]
+    assert set(target["method"]) == {"source", "crst_mrkld", TPLD}
+    assert target.groupby(["method", "protocol"]).size().nunique() == 1
+    assert "mIoU" in finished.result("comparison.md").read_text()
+    assert "road" in finished.result("comparison.tex").read_text()
+    assert finished.result("report.html").stat().st_size > 10_000
+
+
+def test_the_first_dump_is_shared(finished):
+    assert finished.result("source", "deeplabv2_resnet18", "seed0", "predictions.zarr").is_dir()
+    assert not finished.result(TPLD, "seed0", "round0", "predictions.zarr").exists()
+
+
+def test_no_resume_point_is_left(finished):
+    assert not list((finished.folder / "results" / "state").glob("*.pt"))
+
+
+def test_xarray_opens_every_store(finished):
+    stores = list((finished.folder / "results").rglob("*.zarr"))
+    assert len(stores) >= 6
+    for path in stores:
+        store = xr.open_zarr(path)
+        assert store.sizes["image"] == len(store["image"])
+        assert "road" in store["class"].values
+        name = "logits" if path.name == "predictions.zarr" else "label"
+        assert store[name].dims[0] == "image"
+        assert store.attrs["complete"] and store.attrs["run"]["inputs"]
+
+
+def test_origin_and_label_agree(finished):
+    labels = xr.open_zarr(finished.result(TPLD, "seed0", "round0", "labels.zarr"))
+    none = labels["label"].values == 255
+    assert ((labels["origin"].values == 0) == none).all()
+    assert (labels["origin"].values >= 2).any(), "voting added nothing on the tiny city"
+
+
+def test_records_tell_where_a_model_comes_from(finished):
+    record = json.loads(finished.result(*LAST, "run.json").read_text())
+    assert record["settings"]["phase2.gamma"] == 2
+    assert record["batch_norm"] == "train" and record["seed"] == 0
+    assert record["versions"]["torch"] and len(record["inputs"]) == 5
+
+
+def test_training_rules_never_name_the_ground_truth(finished):
+    for rule in ("train_source", "dump", "label", "train_round", "train_phase2", "split", "score"):
+        for record in finished.result().rglob(f"logs/{rule}*.log"):
+            assert "truth" not in record.read_text()
+    output = finished.snakemake("--dry-run", "--forceall", "--printshellcmds")
+    commands = [line.strip() for line in output.splitlines() if line.strip().startswith("tpld ")]
+    reading = {line.split()[1] for line in commands if "_truth" in line}
+    assert reading == {"prepare", "assess"}
+
+
+def test_a_run_without_target_labels_gives_the_same_weights(finished, tmp_path):
+    """The same images as a folder data set, once without any ground truth of the target."""
+    city = finished.result("data", "city")
+    classes = yaml.safe_load(_class_table(finished))
+    project = copy_project(tmp_path / "project")
+    folder = {"classes": classes}
+    for domain in ("source", "target"):
+        folder[domain] = {
+            "images": str(city / domain / "images"),
+            "train": str(city / domain / "train.txt"),
+        }
+    folder["source"]["labels"] = str(city / "source" / "labels")
+    overlay = {"methods": [TPLD], "data": {"kind": "folder", "folder": folder}}
+    project.snakemake(overlay=overlay)
+    assert not project.result("data", "target_train_truth").exists()
+    assert (project.result("report.html")).exists()
+    model = (*LAST, "model.safetensors")
+    assert project.result(*model).read_bytes() == finished.result(*model).read_bytes()
+
+
+def _class_table(project) -> str:
+    code = (
+        "import yaml; from tpld.data.city import CITY_CLASSES as C;"
+        "print(yaml.safe_dump([dict(id=i, name=n, color=list(c)) for i, (n, c) in enumerate(C)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=project.environment(), capture_output=True, check=True
+    )
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("stage", ["train-source", "train-round", "train-phase2"])
+def test_kill_and_resume_gives_the_same_weights(finished, tmp_path, stage):
+    """kill -9 after the first resume point; the rerun ends in the bits of an undisturbed run."""
+    whole = _train(finished, tmp_path / "whole", stage)
+    assert whole.wait() == 0
+    broken = _train(finished, tmp_path / "broken", stage)
+    states = tmp_path / "broken" / "state"
+    while not list(states.glob("*.pt")):
+        assert broken.poll() is None, "the stage ended before its first resume point"
+        time.sleep(0.002)
+    broken.send_signal(signal.SIGKILL)
+    broken.wait()
+    model = tmp_path / "broken" / "model.safetensors"
+    assert not model.exists()
+    assert _train(finished, tmp_path / "broken", stage).wait() == 0
+    assert model.read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    history = pd.read_csv(tmp_path / "broken" / "history.csv")
+    assert history["step"].tolist() == list(range(len(history)))
+    assert not list(states.glob("*.pt"))
+
+
+def _train(finished, out, stage: str) -> subprocess.Popen:
+    """Start a training stage with more steps than the tiny run has, its state below `out`."""
+    out.mkdir(exist_ok=True)
+    config = yaml.safe_load((finished.folder / "config.yaml").read_text())
+    _merge(config, TINY)
+    _merge(
+        config,
+        {
+            "results": str(out),
+            "source_training": {"steps": 60},
+            "self_training": {"epochs": 16},
+            "phase2": {"epochs": 16},
+        },
+    )
+    (out / "config.yaml").write_text(yaml.safe_dump(config))
+    data = finished.result("data")
+    source = finished.result("source", "deeplabv2_resnet18", "seed0")
+    place = finished.result(TPLD, "seed0")
+    arguments = {
+        "train-source": ["--data", data / "source_train"],
+        "train-round": [
+            "--method", TPLD, "--round", 0, "--model", source / "model.safetensors",
+            "--source", data / "source_train", "--target", data / "target_train",
+            "--labels", place / "round0" / "labels.zarr",
+            "--thresholds", place / "round0" / "thresholds.csv",
+        ],
+        "train-phase2": [
+            "--method", TPLD, "--round", 0, "--model", place / "round1" / "model.safetensors",
+            "--target", data / "target_train",
+            "--predictions", place / "phase2_round0" / "predictions.zarr",
+            "--thresholds", place / "phase2_round0" / "thresholds.csv",
+            "--split", place / "phase2_round0" / "split.csv",
+        ],
+    }[stage]  # fmt: skip
+    command = [stage, "--config", out / "config.yaml", "--seed", 0, "--out", out, *arguments]
+    start = "from tpld.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", start, *map(str, command)],
+        cwd=finished.folder,
+        env={**finished.environment(), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if not os.environ.get("TPLD_TEST_VERBOSE") else None,
+    )
+
+
+def _merge(tree: dict, changes: dict) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
