@@ -71,7 +71,7 @@ def _jobs(output: str) -> set[str]:
 def copy_project(folder: Path) -> Project:
     """Everything that a run needs, and nothing that it makes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("tpld", "workflow", "profiles"):
+    for name in ("tpld", "workflow", "profiles", "envs"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     (folder / "tests").mkdir()

@@ -59,7 +59,7 @@ def read_thresholds(path: Path, classes: list[str]) -> pd.DataFrame:
         StoreError: missing, of other columns, or of other classes.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, keep_default_na=False)  # a class may be called `None`
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{path} is no table of thresholds ({error}). Rerun `tpld thresholds`"

@@ -23,6 +23,8 @@ from tpld.errors import StoreError
 from tpld.stores.atomic import replacing
 
 _CHUNK = 256
+# Chunks of nothing but fill are written too: a missing chunk then always means damage.
+_WRITE_ALL: Any = {"write_empty_chunks": True}
 Group = zarr.Group
 
 
@@ -49,8 +51,7 @@ def add_array(
         dimension_names=tuple(dims),
         compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
         attributes=attributes or {},
-        # Chunks of nothing but fill are written too: a missing chunk then always means damage.
-        config={"write_empty_chunks": True},
+        config=_WRITE_ALL,
     )
 
 
@@ -63,7 +64,7 @@ def add_coordinate(group: Group, dim: str, values: Sequence[str]) -> None:
 
 def add_vector(group: Group, name: str, values: np.ndarray, dim: str) -> None:
     """A short array along one dimension, such as λ along the classes."""
-    group.create_array(name, data=np.asarray(values), dimension_names=(dim,))
+    group.create_array(name, data=np.asarray(values), dimension_names=(dim,), config=_WRITE_ALL)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+import tpld.report
+
 from tpld.data.splits import SPLITS
 from tpld.data.sources import (
     city_root,
@@ -17,7 +19,7 @@ from tpld.data.sources import (
     list_items,
 )
 from tpld.methods import parse_method, portion_of
-from tpld.provenance import code_hash, digest
+from tpld.provenance import code_hash, digest, fingerprint
 from tpld.settings import settings_of
 from tpld.errors import TpldError
 from tpld.stores.atomic import replacing
@@ -134,3 +136,9 @@ def final_models(_):
     return [
         layout.final_model(method, seed) for method in cfg.methods for seed in cfg.seeds
     ]
+
+
+def report_templates():
+    """What the report looks like, beside the code that fills it."""
+    folder = Path(tpld.report.__file__).parent
+    return [*sorted(folder.glob("*.j2")), *sorted(folder.glob("*.css"))]

@@ -96,7 +96,7 @@ rule report:
     resources:
         mem_mb=2000,
     params:
-        code=code("report"),
+        code=code("report") + [fingerprint(path) for path in report_templates()],
     message:
         "writing the report"
     shell:

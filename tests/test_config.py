@@ -1,0 +1,281 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tpld.config import Config, load_config
+from tpld.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
+TRAINED = {"source_training": {"batch_norm": "train"}}
+
+
+def message(tree) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(tree)
+    return str(caught.value)
+
+
+def section(tree: dict, dotted: str, value) -> dict:
+    """A nested dictionary with one dotted key."""
+    for part in reversed(dotted.split(".")):
+        value = {part: value}
+    return {**tree, **value}
+
+
+# --- unknown keys -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("experimnt", "experiment"),
+        ("votting", "voting"),
+        ("voting.windw", "window"),
+        ("phase2.easy_potion", "easy_portion"),
+        ("self_training.jitter.brightnes", "brightness"),
+        ("data.city.hieght", "height"),
+    ],
+)
+def test_unknown_key_names_the_nearest_known_one(key, near):
+    text = message(section({}, key, 1))
+    assert f"{key}: unknown key; did you mean '{near}'?" in text
+
+
+def test_unknown_key_without_a_near_one_lists_the_known_ones():
+    text = message({"voting": {"zzz": 1}})
+    assert "voting.zzz: unknown key; Known here: window, iterations, alpha, pool, rank_by" in text
+    assert "did you mean" not in text
+
+
+def test_unknown_key_inside_a_list_of_sections(empty_folders):
+    empty_folders.folder["classes"] = [
+        {"name": "road", "id": 1, "colour": [0, 0, 0]},
+        {"name": "sky", "id": 2, "color": [1, 1, 1]},
+    ]
+    text = message(empty_folders.tree)
+    assert "data.folder.classes.0.colour: unknown key; did you mean 'color'?" in text
+    assert "data.folder.classes.0.color: Field required" in text
+
+
+def test_all_problems_are_named_together():
+    lines = message({"vting": {}, "seeds": [-1], "voting": {"alpha": 2}}).splitlines()
+    assert lines[0] == "configuration:"
+    assert len(lines) == 4
+    assert all(line.startswith("  - ") for line in lines[1:])
+
+
+# --- bounds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("voting.alpha", 1.5, "less than or equal to 1 (is 1.5)"),
+        ("voting.alpha", -0.1, "greater than or equal to 0 (is -0.1)"),
+        ("voting.iterations", -1, "greater than or equal to 0 (is -1)"),
+        ("voting.pool", "median", "'mean', 'sum' or 'share' (is 'median')"),
+        ("thresholds.start_portion", 0, "greater than 0 (is 0)"),
+        ("thresholds.start_portion", 1.01, "less than or equal to 1 (is 1.01)"),
+        ("thresholds.every", 0, "greater than or equal to 1 (is 0)"),
+        ("phase2.gamma", 0, "greater than 0 (is 0)"),
+        ("loss.beta", 1.1, "less than or equal to 1 (is 1.1)"),
+        ("model.output_stride", 4, "8, 16 or 32 (is 4)"),
+        ("source_training.jitter.hue", 0.6, "less than or equal to 0.5 (is 0.6)"),
+        ("data.city.height", 63, "greater than or equal to 64 (is 63)"),
+        ("experiment", "a/b", "should match pattern"),
+        ("model.aspp_dilations", [], "at least 1 item"),
+        ("methods", ["crst"], "'source', 'crst_mrkld' or 'crst_mrkld+tpld' (is 'crst')"),
+        ("evaluation.scales", [0], "greater than 0 (is 0)"),
+    ],
+)
+def test_bounds(key, value, said):
+    text = message(section({}, key, value))
+    assert f"- {key}" in text
+    assert said in text
+
+
+def test_window_must_be_odd():
+    text = message({"voting": {"window": 56}})
+    assert "voting: window is 56; it must be odd (it has a centre pixel)" in text
+    assert load_config({"voting": {"window": 55}}).voting.window == 55
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"seeds": [1, 2, 1]}, "seeds names an entry twice: [1, 2, 1]"),
+        ({"methods": ["source", "source"]}, "methods names an entry twice: ['source', 'source']"),
+    ],
+)
+def test_duplicate_rows_are_refused(tree, said):
+    assert said in message(tree)
+
+
+def test_frozen_batch_norm_with_random_weights_is_refused():
+    text = message({"model": {"weights": "random"}})
+    assert "source_training.batch_norm is 'frozen' with random weights" in text
+    assert "Set it to 'train', or give pretrained model.weights" in text
+    load_config({"model": {"weights": "random"}, **TRAINED})
+    load_config({"model": {"weights": "DEFAULT"}})
+
+
+def test_folder_data_need_the_folder_section():
+    assert "data: kind is 'folder', but data.folder is missing" in message(
+        {"data": {"kind": "folder"}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "road"}, "class name given twice: road"),
+        ({"id": 7}, "class id given twice: 7"),
+        ({"id": 0}, "ids [0] are both a class and ignored"),
+    ],
+)
+def test_class_table_must_be_unambiguous(empty_folders, changes, said):
+    classes = empty_folders.folder["classes"]
+    empty_folders.folder["classes"] = [*classes[:2], {**classes[2], **changes}]
+    assert said in message(empty_folders.tree)
+
+
+def test_values_cannot_change_after_loading():
+    config = load_config({})
+    with pytest.raises(ValueError, match="frozen"):
+        config.voting.window = 3
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("voting: [1, 2", "is no valid YAML"),
+        ("a: b: c", "is no valid YAML"),
+        ("- voting\n- loss\n", "holds a list; a mapping of keys is needed"),
+        ("just words", "holds a str; a mapping of keys is needed"),
+    ],
+)
+def test_files_that_hold_no_mapping(tmp_path, content, said):
+    path = tmp_path / "c.yaml"
+    path.write_text(content)
+    text = message(path)
+    assert str(path) in text
+    assert said in text
+
+
+def test_file_of_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"a: \xff\xfe\x00")
+    assert f"{path} is no valid YAML" in message(path)
+
+
+def test_missing_file(tmp_path):
+    path = tmp_path / "none.yaml"
+    assert message(path) == (
+        f"cannot read {path}: No such file or directory. Give an existing file"
+    )
+
+
+def test_an_error_of_a_file_names_the_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("voting: {windw: 3}")
+    assert message(path).startswith(f"{path}:\n  - voting.windw: unknown key")
+
+
+def test_an_empty_file_means_the_defaults(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("# nothing\n")
+    assert load_config(path) == Config()
+
+
+def test_scientific_notation_without_a_point_is_a_number(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("self_training: {learning_rate: 5e-5}")
+    assert load_config(path).self_training.learning_rate == 5e-5
+
+
+def test_get_gives_plain_data():
+    config = load_config({})
+    assert config.get("voting.window") == 57
+    assert config.get("source_training.jitter")["hue"] == 0.0
+    assert json.loads(json.dumps(config.get("self_training"))) == config.get("self_training")
+
+
+# --- what the project ships -------------------------------------------------------------------
+
+
+def merged(*files: Path) -> dict:
+    """The files over each other, as Snakemake merges them: mappings deep, all else replaced."""
+
+    def update(below: dict, above: dict) -> dict:
+        both = dict(below)
+        for key, value in above.items():
+            old = below.get(key)
+            deep = isinstance(old, dict) and isinstance(value, dict)
+            both[key] = update(old, value) if deep else value
+        return both
+
+    tree: dict = {}
+    for file in files:
+        tree = update(tree, yaml.safe_load(file.read_text(encoding="utf-8")))
+    return tree
+
+
+def leaves(tree: dict, above: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, value in tree.items():
+        path = f"{above}{key}"
+        found |= leaves(value, f"{path}.") if isinstance(value, dict) else {path}
+    return found
+
+
+def test_the_default_experiment_loads():
+    config = load_config(ROOT / "config.yaml")
+    assert config.data.kind == "city"
+    assert config.experiment == "city"
+
+
+def test_there_are_presets():
+    assert PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
+def test_presets_load_over_the_default_experiment(preset):
+    config = load_config(merged(ROOT / "config.yaml", preset))
+    assert config.experiment != "city", "its results would go into the city's folder"
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
+def test_presets_of_other_data_inherit_nothing_from_the_city(preset):
+    tree = yaml.safe_load(preset.read_text(encoding="utf-8"))
+    if "kind" not in tree.get("data", {}):
+        pytest.skip("changes some keys of the city")
+    city = leaves(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    needed = {key for key in city if not key.startswith(("compute.", "data.city."))}
+    assert needed - leaves(tree) == set()
+
+
+def test_the_schema_is_in_step():
+    path = ROOT / "workflow" / "schemas" / "config.schema.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(Config.model_json_schema())), (
+        "run `tpld schema --out workflow/schemas/config.schema.json`"
+    )
+
+
+def test_every_key_of_the_schema_is_explained():
+    def missing(node: dict, where: str) -> list[str]:
+        return [
+            f"{where}.{name}"
+            for name, entry in node.get("properties", {}).items()
+            if not entry.get("description")
+        ]
+
+    schema = Config.model_json_schema()
+    parts = {"Config": schema, **schema["$defs"]}
+    assert [key for name, node in parts.items() for key in missing(node, name)] == []

@@ -1,0 +1,131 @@
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from tpld.config import Config, load_config
+from tpld.settings import _KEYS, Stage, settings_of
+
+BASE = {"source_training": {"batch_norm": "train"}, "model": {"weights": "random"}}
+METHODS = ("source", "crst_mrkld", "crst_mrkld+tpld")
+STAGES = get_args(Stage)
+
+# What no stage is handed as a setting, and why.
+ELSEWHERE = {
+    "experiment": "is part of every path",
+    "results": "is part of every path",
+    "data": "reaches stages through check.csv and the caches, which are inputs",
+    "compute": "says how to compute, not what",
+    "thresholds.start_portion": "is handed over as the portion of the round",
+    "thresholds.portion_step": "is handed over as the portion of the round",
+    "thresholds.max_portion": "is handed over as the portion of the round",
+    "self_training.rounds": "says how many jobs there are",
+    "self_training.base_rounds": "says how many jobs there are",
+    "phase2.rounds": "says how many jobs there are",
+    "evaluation.every_round": "says how many jobs there are",
+}
+
+
+def leaf_keys(model: type[BaseModel], above: str = "") -> list[str]:
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += leaf_keys(kind, f"{above}{name}.")
+        else:
+            found.append(f"{above}{name}")
+    return found
+
+
+def changed(dotted: str, value) -> set[str]:
+    """`stage method` pairs whose settings a changed key changes."""
+    section, key = dotted.split(".")
+    before = load_config(BASE)
+    after = load_config({**BASE, section: {**BASE.get(section, {}), key: value}})
+    assert before.get(dotted) != after.get(dotted), "the test changes nothing"
+    return {
+        f"{stage} {method}"
+        for stage in STAGES
+        for method in METHODS
+        if settings_of(before, stage, method) != settings_of(after, stage, method)
+    }
+
+
+def of(stage: str, *methods: str) -> set[str]:
+    return {f"{stage} {method}" for method in methods or METHODS}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reached"),
+    [
+        ("voting.window", 15, of("label", "crst_mrkld+tpld")),
+        ("voting.iterations", 1, of("label", "crst_mrkld+tpld")),
+        ("phase2.easy_portion", 0.4, of("split")),
+        ("phase2.divide_by", "predicted", of("score")),
+        ("phase2.gamma", 3, of("label_easy") | of("train_phase2")),
+        ("self_training.rounds", 5, set()),
+        ("self_training.base_rounds", 5, set()),
+        ("phase2.rounds", 5, set()),
+        ("thresholds.start_portion", 0.3, set()),
+        ("thresholds.every", 2, of("thresholds")),
+        ("thresholds.mined_share", 0.1, of("thresholds")),
+        ("loss.beta", 0.5, of("train_round", "crst_mrkld+tpld") | of("train_phase2")),
+        ("loss.on_unlabelled", True, of("train_round", "crst_mrkld+tpld")),
+        ("loss.mrkld_weight", 0.1, of("train_round")),
+        ("self_training.crop", [64, 64], of("train_round") | of("train_phase2")),
+        ("self_training.learning_rate", 1.0, of("train_round")),
+        ("source_training.steps", 7, of("train_source")),
+        ("dump.scale", 1.0, of("dump")),
+        ("evaluation.mirror", False, of("evaluate")),
+        ("evaluation.every_round", True, set()),
+        ("compute.device", "cpu", set()),
+        ("compute.precision", "float32", set()),
+        ("compute.threads", 1, set()),
+        ("compute.checkpoint_every", 7, set()),
+        ("data.cache_gib", 1, set()),
+    ],
+)
+def test_a_key_changes_the_settings_of_these_stages_alone(key, value, reached):
+    assert changed(key, value) == reached
+
+
+def test_the_network_reaches_every_stage_that_builds_it():
+    built = {"train_source", "dump", "train_round", "train_phase2", "evaluate"}
+    assert {pair.split()[0] for pair in changed("model.output_stride", 16)} == built
+    # Where the weights came from matters to the stage that loads them, no other.
+    assert changed("model.weights", "DEFAULT") == of("train_source")
+
+
+def test_a_base_method_is_recorded_without_the_keys_of_tpld():
+    config = load_config(BASE)
+    assert settings_of(config, "label", "crst_mrkld") == {}
+    losses = {
+        key for key in settings_of(config, "train_round", "crst_mrkld") if key.startswith("loss.")
+    }
+    assert losses == {"loss.mrkld_weight"}
+    assert settings_of(config, "train_round", "crst_mrkld")["loss.mrkld_weight"] == 0.01
+
+
+def test_settings_hold_the_values():
+    config = load_config({**BASE, "voting": {"window": 9}})
+    assert settings_of(config, "label", "crst_mrkld+tpld")["voting"]["window"] == 9
+    assert settings_of(config, "split") == {
+        "phase2.easy_portion": 0.30,
+        "phase2.easy_step": 0.0,
+    }
+
+
+def test_every_key_is_claimed_by_a_stage_or_explained_here():
+    claimed = {key for keys in _KEYS.values() for key in keys} | set(ELSEWHERE)
+
+    def is_claimed(leaf: str) -> bool:
+        parts = leaf.split(".")
+        return any(".".join(parts[:n]) in claimed for n in range(1, len(parts) + 1))
+
+    assert [leaf for leaf in leaf_keys(Config) if not is_claimed(leaf)] == []
+
+
+def test_no_key_is_both_claimed_and_explained_away():
+    claimed = {key for keys in _KEYS.values() for key in keys}
+    assert claimed & set(ELSEWHERE) == set()
+    assert set(_KEYS) == set(STAGES)

@@ -1,0 +1,164 @@
+import copy
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from tpld.errors import StoreError, TrainingError
+from tpld.training.loop import Task, finish, run
+
+
+class Batches(Dataset):
+    """Batch t is a function of t."""
+
+    def __len__(self):
+        return 100
+
+    def __getitem__(self, t):
+        generator = torch.Generator().manual_seed(t)
+        return {
+            "image": torch.randn(2, 3, 16, 16, generator=generator),
+            "label": torch.randint(0, 3, (2, 4, 4), generator=generator),
+            "names": [f"image{t}a", f"image{t}b"],
+        }
+
+
+class Interrupted(Exception):
+    """The kill of a test."""
+
+
+@pytest.fixture()
+def make_task(make_network, tmp_path):
+    def make(steps: int = 9, die_at: int | None = None, every: int = 2, **loss) -> Task:
+        network = make_network(3)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+
+        def step(batch, t):
+            if t == die_at:
+                raise Interrupted
+            value = torch.nn.functional.cross_entropy(network(batch["image"]), batch["label"])
+            value = value + loss.get("plus", {}).get(t, 0.0)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            return {"loss": value.detach()}
+
+        return Task(
+            title="test",
+            steps=steps,
+            batches=Batches(),
+            step=step,
+            modules={"network": network},
+            optimizers={"sgd": optimizer},
+            checkpoint_every=every,
+            state=tmp_path / "state" / "s.pt",
+        )
+
+    return make
+
+
+def outcome(task: Task, runtime):
+    history = run(task, runtime)
+    return history, copy.deepcopy(task.modules["network"].state_dict())
+
+
+def test_a_run_counts_its_steps(make_task, runtime):
+    history, _ = outcome(make_task(steps=5), runtime)
+    assert history["step"].tolist() == [0, 1, 2, 3, 4]
+    assert list(history.columns) == ["step", "loss"]
+    assert history.attrs["seconds"] > 0
+
+
+@pytest.mark.parametrize("die_at", [1, 2, 5, 8])
+def test_a_killed_run_ends_in_the_same_bits(make_task, runtime, die_at):
+    """Dying before the first resume point, right after one, between two, and at the last step."""
+    expected, weights = outcome(make_task(), runtime)
+    finish(make_task())
+    with pytest.raises(Interrupted):
+        outcome(make_task(die_at=die_at), runtime)
+    resumed = make_task()
+    assert resumed.state.exists() == (die_at >= 2)
+    history, seen = outcome(resumed, runtime)
+    assert history.equals(expected)
+    assert weights.keys() == seen.keys()
+    for name, value in weights.items():
+        assert torch.equal(seen[name], value), name
+
+
+def test_only_what_is_missing_is_done_again(make_task, runtime):
+    with pytest.raises(Interrupted):
+        outcome(make_task(die_at=7), runtime)
+    task, steps = make_task(), []
+    inner = task.step
+    task.step = lambda batch, t: steps.append((t, batch["names"][0])) or inner(batch, t)
+    outcome(task, runtime)
+    assert steps == [(6, "image6a"), (7, "image7a"), (8, "image8a")]
+
+
+def test_a_second_kill_after_a_resume(make_task, runtime):
+    _, weights = outcome(make_task(), runtime)
+    finish(make_task())
+    for die_at in (3, 5, 7):
+        with pytest.raises(Interrupted):
+            outcome(make_task(die_at=die_at), runtime)
+    _, seen = outcome(make_task(), runtime)
+    assert all(torch.equal(seen[name], value) for name, value in weights.items())
+
+
+def test_finish_drops_the_resume_point_and_may_be_called_twice(make_task, runtime):
+    task = make_task(steps=5)
+    outcome(task, runtime)
+    assert task.state.exists(), "kept until the outputs are in place"
+    finish(task)
+    finish(task)
+    assert list(task.state.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (float("-inf"), "-inf")]
+)
+def test_a_loss_that_is_not_finite_stops_with_step_and_files(make_task, runtime, value, shown):
+    task = make_task(plus={3: value})
+    with pytest.raises(TrainingError) as caught:
+        outcome(task, runtime)
+    text = str(caught.value)
+    assert text.startswith(f"step 3: loss is {shown} on the batch image3a, image3b. ")
+    assert "Lower the learning rate, use compute.precision: float32, or look at these files" in text
+    assert [row["step"] for row in task.history] == [0, 1, 2]
+
+
+def test_a_damaged_resume_point_is_named(make_task, runtime):
+    with pytest.raises(Interrupted):
+        outcome(make_task(die_at=5), runtime)
+    task = make_task()
+    good = task.state.read_bytes()
+    for bad in (b"", b"nonsense", good[: len(good) // 2]):
+        task.state.write_bytes(bad)
+        with pytest.raises(StoreError) as caught:
+            run(task, runtime)
+        text = str(caught.value)
+        assert text.startswith(f"{task.state} is no resume point of this stage (")
+        assert text.endswith("Delete it to start the stage over")
+
+
+def test_a_resume_point_of_another_network_is_refused(make_task, runtime):
+    with pytest.raises(Interrupted):
+        outcome(make_task(die_at=5), runtime)
+    task = make_task()
+    task.modules = {"network": torch.nn.Conv2d(1, 1, 1)}
+    with pytest.raises(StoreError, match="is no resume point of this stage"):
+        run(task, runtime)
+
+
+def test_the_resume_point_is_written_whole_or_not_at_all(make_task, runtime, monkeypatch):
+    task = make_task(every=2, steps=5)
+
+    def cut(state, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", cut)
+        with pytest.raises(OSError, match="No space left"):
+            outcome(task, runtime)
+    assert list(task.state.parent.iterdir()) == []

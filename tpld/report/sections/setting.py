@@ -1,0 +1,153 @@
+"""Section: what was run, on which data, with which code."""
+
+from __future__ import annotations
+
+import pandas as pd
+import yaml
+
+from tpld.data.sources import has_split
+from tpld.data.splits import SPLITS
+from tpld.methods import parse_method, phase1_rounds, phase2_rounds
+from tpld.report.blocks import Block, Cell, Fold, Section, Table, Text, number
+from tpld.report.experiment import Experiment, read_table
+
+_PURPOSE = {
+    "source_train": "labelled; trains the source model and joins the self-training batches",
+    "source_val": "evaluation of the source model without a domain shift",
+    "target_train": "unlabelled for training; the domain that is adapted to",
+    "target_val": "evaluation; every method's figures",
+}
+_MEANING = {
+    "source": "the source model, trained on the source domain alone, without adaptation",
+    "crst_mrkld": "self-training on sparse pseudo labels (CRST with its MRKLD regulariser)",
+}
+
+
+def setting_section(experiment: Experiment) -> Section:
+    """Methods, data, classes, versions, and the full configuration to unfold."""
+    blocks: list[Block] = [_run_table(experiment), _method_table(experiment)]
+    check = read_table(experiment.root / "data" / "check.csv")
+    blocks.append(_split_table(experiment, check))
+    blocks.append(_class_table(experiment, check))
+    records = _record_table(experiment)
+    if records.rows:
+        blocks.append(Fold(f"Every training run ({len(records.rows)})", records))
+    plain = experiment.config.model_dump(mode="json")
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    blocks.append(Text(text, summary="The whole configuration"))
+    return Section(
+        "setting",
+        "What was run",
+        "All methods of a seed start from the same source model and see the same images. Ground "
+        "truth of the target, where there is any, serves evaluation alone and never training.",
+        blocks,
+    )
+
+
+def _run_table(experiment: Experiment) -> Table:
+    model, records = experiment.config.model, [r for _, r in experiment.records()]
+    facts = [
+        ("Network", f"{model.name}, output stride {model.output_stride}, from {model.weights} "
+                    "weights"),
+        ("Seeds", ", ".join(str(seed) for seed in experiment.seeds)),
+    ]  # fmt: skip
+    if records:
+        times = [str(r.get("finished", "?")) for r in records]
+        span = times[0] if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
+        facts += [
+            ("Training finished", span),
+            ("Device", _distinct(f"{r.get('device')}, {r.get('precision')}" for r in records)),
+            ("Commit", _distinct(str(r.get("commit")) for r in records)),
+            ("Versions", _distinct(_versions(r) for r in records)),
+        ]
+    rows = [[Cell(name), Cell(value)] for name, value in facts]
+    return Table([], rows, title="Run")
+
+
+def _distinct(values: object) -> str:
+    return "; ".join(dict.fromkeys(str(value) for value in values))  # type: ignore[attr-defined]
+
+
+def _versions(record: dict[str, object]) -> str:
+    versions = record.get("versions")
+    known = versions if isinstance(versions, dict) else {}
+    return ", ".join(f"{name} {version}" for name, version in known.items())
+
+
+def _method_table(experiment: Experiment) -> Table:
+    rows = []
+    for name in experiment.methods:
+        method = parse_method(name)
+        meaning = _MEANING.get(method.base, method.base)
+        if method.tpld:
+            meaning += "; TPLD densifies its labels: voting (phase 1), full labels of easy images "
+            meaning += "and adversarial training on hard ones (phase 2)"
+        counts = (
+            phase1_rounds(experiment.config, method),
+            phase2_rounds(experiment.config, method),
+        )
+        rows.append([Cell(name), Cell(meaning), *(number(str(count)) for count in counts)])
+    header = [Cell("Method"), Cell("What it is"), number("Rounds"), number("Phase-2 rounds")]
+    return Table(header, rows, title="Methods")
+
+
+def _split_table(experiment: Experiment, check: pd.DataFrame | None) -> Table:
+    rows = []
+    for split in SPLITS:
+        if not has_split(experiment.config, split):
+            continue
+        cache = experiment.cache(split)
+        sizes = sorted({cache.size(i) for i in range(len(cache))}) if cache else []
+        shown = [f"{width}×{height}" for height, width in sizes[:3]]
+        listed = None if check is None else check.loc[check["split"] == split, "images"]
+        images = len(cache) if cache else (None if listed is None else listed.max())
+        rows.append(
+            [
+                Cell(split),
+                number("–" if images is None else str(images)),
+                Cell(", ".join(shown) + (", …" if len(sizes) > 3 else "") or "–"),
+                Cell("yes" if experiment.has_truth(split) else "no"),
+                Cell(_PURPOSE[split]),
+            ]
+        )
+    names = ["Split", "Images", "Pixels (width×height)", "Ground truth", "Purpose"]
+    header = [number(n) if n == "Images" else Cell(n) for n in names]
+    return Table(header, rows, title="Data")
+
+
+def _class_table(experiment: Experiment, check: pd.DataFrame | None) -> Table:
+    splits = [s for s in SPLITS if experiment.has_truth(s) and check is not None]
+    shares: dict[str, pd.Series] = {}
+    for split in splits:
+        assert check is not None
+        part = check[check["split"] == split].set_index("class")["pixels"]
+        shares[split] = 100 * part / max(int(part.sum()), 1)
+    rows = [
+        [
+            Cell(name, swatch=experiment.color(name)),
+            number(str(file_id)),
+            *(number(f"{shares[split].get(name, 0.0):.2f}") for split in splits),
+        ]
+        for name, file_id in zip(experiment.classes.names, experiment.classes.ids, strict=True)
+    ]
+    header = [Cell("Class"), number("Id in label files"), *(number(f"{s} %") for s in splits)]
+    note = "Percentages are shares of the labelled pixels of a split." if splits else ""
+    return Table(header, rows, title=f"The {len(rows)} classes", note=note)
+
+
+def _record_table(experiment: Experiment) -> Table:
+    rows = [
+        [
+            Cell(folder),
+            Cell(str(record.get("stage", "?"))),
+            Cell(str(record.get("finished", "?"))),
+            number(f"{float(record['seconds']):.0f} s" if "seconds" in record else "–"),
+            Cell(str(record.get("device", "?"))),
+            Cell(str(record.get("host", "?"))),
+            Cell(str(record.get("commit", "?"))),
+        ]
+        for folder, record in experiment.records()
+    ]
+    names = ["Folder", "Stage", "Finished", "Duration", "Device", "Host", "Commit"]
+    header = [number(n) if n == "Duration" else Cell(n) for n in names]
+    return Table(header, rows)
