@@ -20,7 +20,6 @@ from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE, class_table
 from tpld.layout import Layout
 from tpld.method.selection import select_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
 from tpld.stages.label import label_image
 from tpld.stores.predictions import Predictions
 
@@ -34,35 +33,37 @@ VARIANTS = [
 
 
 class Study:
-    """The dump and ground truth of one experiment, read once."""
+    """The log probabilities and ground truth of one experiment, held in memory."""
 
     def __init__(self, config: Config, seed: int) -> None:
         layout, table = Layout(config), class_table(config)
-        self.store = Predictions(Path(layout.predictions("source", seed, "round0")))
+        store = Predictions(Path(layout.predictions("source", seed, "round0")))
         truth = Cache(Path(layout.data("target_train_truth")), table)
-        self.truth = [truth.label(truth.names.index(name)) for name in self.store.names]
+        self.truth = [truth.label(truth.names.index(name)) for name in store.names]
+        self.log_p = [store.log_probabilities(i) for i in range(len(store))]
+        winners = np.concatenate([p.argmax(0).ravel() for p in self.log_p])
+        best = np.concatenate([p.max(0).ravel() for p in self.log_p])
+        self.ranked = [np.sort(best[winners == k])[::-1] for k in range(len(store.classes))]
 
     def bars(self, portion: float) -> np.ndarray:
-        """log λ of every class at a portion."""
-        ranks = ConfidenceRanks(len(self.store.classes), portion)
-        for count in (ranks.count, ranks.refine):
-            for i in range(len(self.store)):
-                count(*self.store.predict(i))
-        return log_thresholds(ranks.result().value)
+        """log λ of every class at a portion (METHOD 3, from the sorted confidences)."""
+        ranks = [int(len(values) * portion) for values in self.ranked]
+        pairs = zip(self.ranked, ranks, strict=True)
+        return np.array([v[rank - 1] if rank else 0.0 for v, rank in pairs], np.float32)
 
     def confident(self, portion: float) -> dict[str, float]:
         """Density and accuracy of the confident labels alone."""
         bars, tally = self.bars(portion), Tally()
-        for i, truth in enumerate(self.truth):
-            label, _ = select_from_logs(self.store.log_probabilities(i), bars)
+        for log_p, truth in zip(self.log_p, self.truth, strict=True):
+            label, _ = select_from_logs(log_p, bars)
             tally.add(label, (label != IGNORE).astype(np.uint8), truth)
         return tally.figures()
 
     def voted(self, portion: float, settings: Voting) -> dict[str, float]:
         """Density and accuracy with voting, in total and of what each iteration added."""
         bars, tally = self.bars(portion), Tally()
-        for i, truth in enumerate(self.truth):
-            result = label_image(self.store.log_probabilities(i), bars, settings)
+        for log_p, truth in zip(self.log_p, self.truth, strict=True):
+            result = label_image(log_p, bars, settings)
             tally.add(result.label, result.origin, truth)
         return tally.figures()
 

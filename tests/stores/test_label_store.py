@@ -56,7 +56,7 @@ def test_an_interrupted_writer_leaves_nothing(stores, tmp_path):
     with (
         pytest.raises(ZeroDivisionError),
         new_labels(
-            tmp_path / "l.zarr", ["a"], [(4, 4)], ["x"], np.zeros(1), {0: "none"}, {}
+            tmp_path / "l.zarr", ["a"], [(4, 4)], ["x"], np.log([0.5]), {0: "none"}, {}
         ) as writer,
     ):
         writer.write(0, label=np.zeros((4, 4), np.uint8))
@@ -68,7 +68,7 @@ def test_a_failed_rewrite_keeps_the_old_store(stores, tmp_path):
     path = stores.labels(tmp_path / "l.zarr")
     with (
         pytest.raises(ZeroDivisionError),
-        new_labels(path, ["a"], [(4, 4)], ["x"], np.zeros(1), {0: "none"}, {}),
+        new_labels(path, ["a"], [(4, 4)], ["x"], np.log([0.5]), {0: "none"}, {}),
     ):
         raise ZeroDivisionError
     assert Labels(path).names == stores.names
@@ -76,7 +76,9 @@ def test_a_failed_rewrite_keeps_the_old_store(stores, tmp_path):
 
 def test_an_image_that_was_never_written(stores, tmp_path):
     path = tmp_path / "l.zarr"
-    with new_labels(path, ["a", "b"], [(4, 4)] * 2, ["x"], np.zeros(1), {0: "none"}, {}) as writer:
+    with new_labels(
+        path, ["a", "b"], [(4, 4)] * 2, ["x"], np.log([0.5]), {0: "none"}, {}
+    ) as writer:
         full = np.full((4, 4), 1, np.uint8)
         writer.write(0, label=full, origin=full, score=full)
     with pytest.raises(StoreError, match=r"lacks 1 of 2 chunks\. Delete it and rerun `tpld label`"):

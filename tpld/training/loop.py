@@ -68,7 +68,7 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
         batch_size=None,
         sampler=range(start, task.steps),
         num_workers=runtime.workers,
-        persistent_workers=False,
+        worker_init_fn=_one_thread,
     )
     with progress(task.title, task.steps, start) as tick:
         for step, batch in zip(range(start, task.steps), loader, strict=True):
@@ -82,6 +82,13 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
     history = pd.DataFrame(task.history)
     history.attrs["seconds"] = time.monotonic() - began
     return history
+
+
+def _one_thread(_: int) -> None:
+    """A forked worker must not wake the parent's thread pools; torch does this for its own."""
+    import numba
+
+    numba.set_num_threads(1)
 
 
 def finish(task: Task) -> None:
