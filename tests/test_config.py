@@ -279,3 +279,43 @@ def test_every_key_of_the_schema_is_explained():
     schema = Config.model_json_schema()
     parts = {"Config": schema, **schema["$defs"]}
     assert [key for name, node in parts.items() for key in missing(node, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "changes"),
+    [
+        (
+            "classes",
+            [
+                {"name": "a", "id": 1, "color": [300, 0, 0]},
+                {"name": "b", "id": 2, "color": [0, 0, 0]},
+            ],
+        ),
+        (
+            "classes",
+            [
+                {"name": "a", "id": 255, "color": [3, 0, 0]},
+                {"name": "b", "id": 2, "color": [0, 0, 0]},
+            ],
+        ),
+        ("ignored_ids", [-1]),
+        ("ignored_ids", [70000]),
+    ],
+)
+def test_values_that_no_file_can_hold(empty_folders, section, changes):
+    empty_folders.folder[section] = changes
+    with pytest.raises(ConfigError, match=r"data\.folder"):
+        load_config(empty_folders.tree)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"self_training": {"scale": [1.5, 0.5]}},
+        {"experiment": ".."},
+        {"phase2": {"learning_rate": float("inf")}},
+    ],
+)
+def test_more_bounds(tree):
+    with pytest.raises(ConfigError):
+        load_config(tree)

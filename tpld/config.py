@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tpld.errors import ConfigError
 
@@ -23,12 +23,25 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Size = tuple[Count, Count]
+FileValue = Annotated[int, Field(ge=0, le=65535)]
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{list(bounds)} runs backwards; give the smaller bound first")
+    return bounds
+
+
+Scale = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, values cannot change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class ClassEntry(Section):
@@ -36,9 +49,9 @@ class ClassEntry(Section):
 
     name: str = Field(min_length=1)
     """Name in tables and pictures."""
-    id: int = Field(ge=0, le=65535)
+    id: FileValue
     """Value in the label files."""
-    color: tuple[int, int, int]
+    color: tuple[Channel, Channel, Channel]
     """RGB colour of the class in pictures, 0 to 255."""
 
 
@@ -70,7 +83,7 @@ class FolderData(Section):
     """The domain to adapt to; its labels, if any, serve evaluation alone."""
     classes: list[ClassEntry] = Field(min_length=2, max_length=254)
     """The label table."""
-    ignored_ids: list[int] = []
+    ignored_ids: list[FileValue] = []
     """Values of label files that stand for no class (255 always does)."""
 
     @model_validator(mode="after")
@@ -83,9 +96,9 @@ class FolderData(Section):
             twice = sorted({str(v) for v in seen if seen.count(v) > 1})
             if twice:
                 raise ValueError(f"class {what} given twice: {', '.join(twice)}")
-        both = sorted({c.id for c in self.classes} & set(self.ignored_ids))
+        both = sorted({c.id for c in self.classes} & {*self.ignored_ids, 255})
         if both:
-            raise ValueError(f"ids {both} are both a class and ignored")
+            raise ValueError(f"ids {both} are both a class and ignored (255 always is)")
         return self
 
 
@@ -185,7 +198,7 @@ class SourceTraining(Section):
     """Crops a step."""
     crop: Size = (500, 500)
     """Height and width of a crop."""
-    scale: tuple[Positive, Positive] = (0.5, 1.5)
+    scale: Scale = (0.5, 1.5)
     """Range of the scale jitter."""
     learning_rate: Positive = 2.5e-4
     """Of the backbone."""
@@ -278,7 +291,7 @@ class SelfTraining(Section):
     """Crops a step, a random mix of both domains."""
     crop: Size = (512, 1024)
     """Height and width of a crop."""
-    scale: tuple[Positive, Positive] = (0.5, 1.5)
+    scale: Scale = (0.5, 1.5)
     """Range of the scale jitter."""
     learning_rate: Positive = 5e-5
     """Constant learning rate of the backbone."""
@@ -347,7 +360,7 @@ class Evaluation(Section):
 class Config(Section):
     """All keys of the pipeline."""
 
-    experiment: str = Field(default="city", pattern=r"^[A-Za-z0-9_.-]+$")
+    experiment: str = Field(default="city", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """Name of the result folder."""
     results: str = "results"
     """Where results go."""
@@ -385,6 +398,12 @@ class Config(Section):
         for key, values in (("methods", self.methods), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names an entry twice: {values}")
+        adversarial = self.phase2.rounds and any(name.endswith("+tpld") for name in self.methods)
+        if adversarial and min(self.self_training.crop) < 32:
+            raise ValueError(
+                f"self_training.crop is {list(self.self_training.crop)}; the discriminator of "
+                "phase 2 halves it five times and needs at least 32 pixels each way"
+            )
         frozen = self.source_training.batch_norm == "frozen"
         if self.model.weights == "random" and frozen:
             raise ValueError(

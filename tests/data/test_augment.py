@@ -189,3 +189,11 @@ def test_crops_follow_the_generator():
     two = draw(label, (40, 56), 1.3, np.random.default_rng([1, 2, 3]))
     assert one[0] == two[0]
     assert torch.equal(one[1], two[1])
+
+
+@pytest.mark.parametrize("bounds", [(0.7, 1.05), (0.5, 1.25), (0.5, 1.5)])
+def test_scales_stay_within_their_bounds(bounds):
+    rng = np.random.default_rng(0)
+    seen = {round(augment.draw_scale(rng, bounds), 9) for _ in range(300)}
+    assert min(seen) == bounds[0]
+    assert max(seen) <= bounds[1]

@@ -6,6 +6,7 @@ from tpld.data.cache import Cache, write_cache
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.sources import class_table, list_items
 from tpld.errors import DataError, StoreError
+from tpld.provenance import fingerprint
 
 BOTH = ("images", "labels")
 SIZES = {"a": (16, 24), "b": (12, 40), "c": (40, 8)}  # 384, 480 and 320 pixels
@@ -138,3 +139,34 @@ def test_the_index_names_the_files(mixed, tmp_path):
     items, _ = write(mixed, tmp_path / "cache")
     index = pd.read_csv(tmp_path / "cache" / "index.csv")
     assert list(index["image"]) == [str(item.image) for item in items]
+
+
+def test_names_of_digits_keep_their_zeros(empty_folders):
+    for name in ("0001", "0002", "10"):
+        empty_folders.add("source", name, np.zeros((8, 8), np.uint8))
+    assert empty_folders.cache("source_train").names == ["0001", "0002", "10"]
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_cache_without_labels_does_not_lead_to_them(folders, tmp_path, limit):
+    config = folders.config()
+    items, table = list_items(config, "target_train"), class_table(config)
+    write_cache(tmp_path / "c", items, ("images",), table, None, limit)
+    assert "labels/t0" not in (tmp_path / "c" / "index.csv").read_text()
+    cache = Cache(tmp_path / "c", table)
+    assert cache.image(0).shape == (32, 48, 3)
+    with pytest.raises(StoreError, match="holds no labels"):
+        cache.label(0)
+
+
+def test_a_cache_is_known_by_its_pixels(folders):
+    """Resume points and records name their inputs by this fingerprint."""
+    before = fingerprint(folders.cache("source_train").folder)
+    assert fingerprint(folders.cache("source_train").folder) == before
+    table = folders.folder["classes"]
+    folders.folder["classes"] = [table[1], table[0], table[2]]  # other training ids
+    swapped = fingerprint(folders.cache("source_train").folder)
+    folders.folder["classes"] = table
+    folders.add("source", "s1", np.zeros((32, 48), np.uint8))
+    other = fingerprint(folders.cache("source_train").folder)
+    assert len({before, swapped, other}) == 3

@@ -101,3 +101,12 @@ def test_a_missing_label_stops_it(folders, tmp_path):
     assert "target_train: 1 of 3 label files are missing" in message(
         folders, tmp_path / "check.csv"
     )
+
+
+def test_a_subset_of_unknown_classes_is_found_before_training(folders, tmp_path):
+    config = folders.config(evaluation={"subsets": {"R": ["sky", "wall"]}})
+    with pytest.raises(DataError) as caught:
+        check_data(config, tmp_path / "check.csv")
+    assert str(caught.value) == (
+        "evaluation.subsets.R names ['wall']; known classes: road, car, sky"
+    )

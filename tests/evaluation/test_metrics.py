@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tpld.evaluation.confusions import confusions_to_table, read_confusions
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import confusion_matrix, iou, summarise
+from tpld.stages.thresholds import COLUMNS, read_thresholds
 
 TRUTH = np.array([[0, 0, 1, 255], [1, 1, 2, 255]], np.uint8)
 SEEN = np.array([[0, 1, 1, 0], [1, 0, 1, 2]], np.uint8)
@@ -113,3 +115,13 @@ def test_labels_of_nothing():
     assert figures["density"] == 0
     assert math.isnan(figures["accuracy"])
     assert summarise_labels(COUNTS.iloc[:0])["density"] == 0
+
+
+@pytest.mark.parametrize("names", [["None", "road"], ["1", "2"], ["01", "NA"], ["true", "false"]])
+def test_class_names_that_look_like_something_else(tmp_path, names):
+    matrix = np.arange(4).reshape(2, 2)
+    confusions_to_table({"p": matrix}, names).to_csv(tmp_path / "c.csv", index=False)
+    assert read_confusions(tmp_path / "c.csv", names)["p"].tolist() == matrix.tolist()
+    table = pd.DataFrame({column: [0.1, 0.2] for column in COLUMNS}).assign(**{"class": names})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert list(read_thresholds(tmp_path / "t.csv", names)["class"]) == names

@@ -182,3 +182,18 @@ def test_a_checkpoint_of_another_architecture(network, tmp_path):
     save_model(build_model(config(name="deeplabv2_resnet34"), 3), path, {})
     with pytest.raises(StoreError, match="belongs to another network"):
         load_model(network, path)
+
+
+@pytest.mark.parametrize("kind", ["other network", "no tensors", "no mapping"])
+def test_a_file_that_holds_only_part_of_the_backbone(tmp_path, kind):
+    state = {
+        "other network": torchvision.models.resnet18().state_dict(),
+        "no tensors": {"conv1.weight": 3},
+        "no mapping": {"state_dict": None},
+    }[kind]
+    torch.save(state, tmp_path / "w.pth")
+    config = load_config(
+        {"model": {"name": "deeplabv2_resnet34", "weights": str(tmp_path / "w.pth")}}
+    )
+    with pytest.raises(ConfigError, match=r"model\.weights: "):
+        load_initial(build_model(config, 3), config)

@@ -96,3 +96,59 @@ def test_every_flipped_byte_of_a_shard_is_an_error(stores, tmp_path, name):
         shard.write_bytes(bytes(bad))
         with pytest.raises(StoreError, match=f"array '{name}' is damaged at"):
             Labels(path).layer(name, 2)
+
+
+def blank(path, height=600):
+    size = (height, height)
+    with new_labels(
+        path, ["a", "b"], [size] * 2, ["x", "y"], np.log([0.9, 0.3]), {0: "none"}, {}
+    ) as out:
+        for i in range(2):
+            out.write(
+                i,
+                label=np.full(size, 255, np.uint8),
+                origin=np.zeros(size, np.uint8),
+                score=np.full(size, 0.5, np.float32),
+            )
+    return path
+
+
+def test_an_image_without_any_label_is_legal(tmp_path):
+    store = Labels(blank(tmp_path / "l.zarr"))
+    assert (store.layer("label", 1) == 255).all()
+    assert not store.layer("origin", 0).any()
+
+
+@pytest.mark.parametrize("name", ["log_threshold", "height", "image", "class"])
+def test_a_flipped_bit_in_a_short_array_is_an_error(tmp_path, name):
+    path = blank(tmp_path / "l.zarr", 20)
+    (chunk,) = [p for p in (path / name / "c").rglob("*") if p.is_file()]
+    good = chunk.read_bytes()
+    for bit in range(8 * len(good)):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        chunk.write_bytes(bytes(bad))
+        with pytest.raises(StoreError, match=f"array '{name}' is damaged"):
+            Labels(path)
+
+
+def test_a_window_ends_with_the_image_and_not_with_the_padding(tmp_path):
+    with new_labels(
+        tmp_path / "l.zarr", ["a", "b"], [(4, 6), (8, 3)], ["x"], np.zeros(1), {0: "none"}, {}
+    ) as out:
+        for i, size in enumerate([(4, 6), (8, 3)]):
+            ones = np.ones(size, np.uint8)
+            out.write(i, label=ones, origin=ones, score=ones)
+    store = Labels(tmp_path / "l.zarr")
+    assert store.layer("label", 0, np.s_[:, :]).shape == (4, 6)
+    assert store.layer("label", 0, np.s_[-2:, :]).tolist() == [[1] * 6] * 2
+
+
+def test_thresholds_that_are_all_one_are_legal(tmp_path):
+    """log λ = 0 is Zarr's fill value: classes that nobody predicts, or a saturated network."""
+    with new_labels(
+        tmp_path / "l.zarr", ["a"], [(4, 4)], ["x", "y"], np.zeros(2), {0: "none"}, {}
+    ) as out:
+        ones = np.ones((4, 4), np.uint8)
+        out.write(0, label=ones, origin=ones, score=ones)
+    assert Labels(tmp_path / "l.zarr").log_threshold.tolist() == [0, 0]

@@ -227,3 +227,13 @@ def test_a_damaged_list_of_names_is_an_error_and_no_crash(stores, tmp_path):
     chunk = next(p for p in (path / "image" / "c").rglob("*") if p.is_file())
     chunk.write_bytes(b"\x00" * 5)
     assert "array 'image' is damaged" in refused(path)
+
+
+def test_logits_of_another_size_than_declared(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"logits of image 0 are \(2, 2\), declared was \(3, 3\)"),
+        new_predictions(
+            tmp_path / "p.zarr", ["a"], [(8, 8)], [(3, 3)], ["x", "y"], 1, "float32", {}
+        ) as out,
+    ):
+        out.write(0, np.zeros((1, 2, 2, 2), np.float32))

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from tpld.config import Jitter, Phase2, SelfTraining, SourceTraining
+from tpld.errors import TrainingError
 from tpld.method.full_labels import full_label
 from tpld.method.selection import normalised_excess
 from tpld.models.normalise import normalise
@@ -259,3 +260,10 @@ def test_full_labels_are_those_of_the_dump_and_padding_weighs_nothing(phase2_dat
             assert not weight_seen[32:].any()
             assert not weight_seen[:, 48:].any()
     assert mirrors == {True, False}
+
+
+@pytest.mark.parametrize(("easy", "hard", "kind"), [([0, 1], [], "hard"), ([], [0], "easy")])
+def test_a_split_without_one_kind(easy, hard, kind):
+    data = Phase2Data(None, None, np.zeros(3), easy, hard)
+    with pytest.raises(TrainingError, match=f"has no {kind} images"):
+        Phase2Batches(data, Phase2(), SelfTraining(), 0, 0)

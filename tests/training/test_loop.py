@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from tpld.config import Compute
 from tpld.errors import StoreError, TrainingError
+from tpld.runtime import resolve
 from tpld.training.loop import Task, finish, run
 
 
@@ -162,3 +164,40 @@ def test_the_resume_point_is_written_whole_or_not_at_all(make_task, runtime, mon
         with pytest.raises(OSError, match="No space left"):
             outcome(task, runtime)
     assert list(task.state.parent.iterdir()) == []
+
+
+class Names(Dataset):
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, t):
+        return {"names": [str(t)]}
+
+
+def task(state, step, every=2):
+    return Task("x", 9, Names(), step, {}, {}, every, state)
+
+
+@pytest.fixture()
+def runtime():
+    threads = torch.get_num_threads()
+    yield resolve(Compute(device="cpu", precision="float32", threads=1, workers=0))
+    torch.set_num_threads(threads)
+
+
+def test_a_resumed_run_draws_what_the_whole_run_drew(tmp_path, runtime):
+    def step(die_at=None):
+        def go(batch, t):
+            if t == die_at:
+                raise KeyboardInterrupt
+            return {"noise": torch.rand(())}
+
+        return go
+
+    torch.manual_seed(1)
+    whole = run(task(tmp_path / "a.pt", step()), runtime)
+    torch.manual_seed(1)
+    with pytest.raises(KeyboardInterrupt):
+        run(task(tmp_path / "b.pt", step(5)), runtime)
+    torch.manual_seed(77)
+    assert run(task(tmp_path / "b.pt", step()), runtime).equals(whole)

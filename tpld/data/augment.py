@@ -6,6 +6,7 @@ step, or loading with any number of processes, gives the same crops.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -59,8 +60,8 @@ class Geometry(NamedTuple):
 
 def draw_scale(rng: np.random.Generator, scale: tuple[float, float]) -> float:
     """A scale factor between the bounds in steps of 0.1 [C]."""
-    steps = round((scale[1] - scale[0]) * 10)
-    return scale[0] + 0.1 * float(rng.integers(0, max(steps, 0) + 1))
+    steps = math.floor((scale[1] - scale[0]) * 10 + 1e-9)
+    return scale[0] + 0.1 * float(rng.integers(0, steps + 1))
 
 
 def window_size(image: tuple[int, int], crop: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -1,8 +1,10 @@
 """Decoded images of one split on disk, so that a training crop costs a memory copy.
 
 A cache folder holds ``images.bin`` and/or ``labels.bin`` (uint8, images one after the other) and
-``index.csv`` with one row an image: name, source file, height, width, offset in pixels. Images of
-different sizes are legal. Images beyond the disk bound have offset -1 and are decoded at each use.
+``index.csv`` with one row an image: name, height, width, offset in pixels, CRC-32 of its arrays and
+source files. The checksum makes the index, by which a cache is known (`provenance.fingerprint`),
+change with its pixels. Images of different sizes are legal. Images beyond the disk bound have
+offset -1 and are decoded at each use.
 
 Ground truth of the target is a cache of its own (no ``images.bin``): stages that train are never
 given its path.
@@ -11,6 +13,7 @@ given its path.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +29,7 @@ from tpld.stores.atomic import replacing
 
 Kind = Literal["images", "labels"]
 _CHANNELS: dict[Kind, int] = {"images": 3, "labels": 1}
+_SOURCES: dict[Kind, str] = {"images": "image", "labels": "label"}
 Window = tuple[slice, slice]
 FULL: Window = (slice(None), slice(None))
 
@@ -59,15 +63,20 @@ def write_cache(
                 if keep:
                     for kind, array in arrays.items():
                         files[kind].write(np.ascontiguousarray(array).data)
-                rows.append((item.name, height, width, offset if keep else -1))
+                crc = 0
+                for array in arrays.values():
+                    crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+                rows.append((item.name, height, width, offset if keep else -1, crc))
                 offset += pixels if keep else 0
                 tick(done)
         finally:
             for file in files.values():
                 file.close()
-        index = pd.DataFrame(rows, columns=["name", "height", "width", "offset"])
-        index["image"] = [str(item.image) for item in items]
-        index["label"] = [str(item.label or "") for item in items]
+        index = pd.DataFrame(rows, columns=["name", "height", "width", "offset", "crc32"])
+        # A cache without labels must not lead to them either.
+        for kind, column in _SOURCES.items():
+            paths = [getattr(item, column) if kind in kinds else None for item in items]
+            index[column] = [str(path or "") for path in paths]
         index.to_csv(partial / "index.csv", index=False)
     return index
 
@@ -114,13 +123,18 @@ class Cache:
     def __init__(self, folder: Path, table: ClassTable) -> None:
         self.folder, self.table = Path(folder), table
         try:
-            self.index = pd.read_csv(self.folder / "index.csv", keep_default_na=False)
+            self.index = pd.read_csv(
+                self.folder / "index.csv",
+                keep_default_na=False,
+                dtype={"name": str, "image": str, "label": str},  # 0001 is a name, not a number
+            )
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"{folder} is no cache of decoded images ({error}). Rerun `tpld prepare`"
             ) from None
         self.names: list[str] = [str(name) for name in self.index["name"]]
         self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
+        self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
         self._maps: dict[Kind, np.ndarray] = {
             kind: np.memmap(path, np.uint8, "r")
             for kind in _CHANNELS
@@ -155,11 +169,11 @@ class Cache:
 
     def _read(self, kind: Kind, i: int) -> np.ndarray:
         height, width, offset = (int(value) for value in self._rows[i])
-        if offset < 0:
-            row = self.index.iloc[i]
+        source = self._sources[kind][i]
+        if offset < 0 and source:
             if kind == "images":
-                return decode_image(Path(row["image"]), (height, width))
-            return decode_label(Path(row["label"]), self.table, (height, width))
+                return decode_image(Path(source), (height, width))
+            return decode_label(Path(source), self.table, (height, width))
         if kind not in self._maps:
             raise StoreError(f"{self.folder} holds no {kind}: this split has none here")
         channels = _CHANNELS[kind]

@@ -12,6 +12,9 @@ from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
 _LABEL_MODES = {"L", "P", "I;16", "I"}
+# PIL clips deep images to white instead of scaling them.
+_DEEP_MODES = {"I;16", "I", "F", "I;16B", "I;16L"}
+_SHOWN = 10
 
 
 def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarray:
@@ -21,6 +24,11 @@ def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarra
         DataError: the file is missing, truncated or no image.
     """
     with _opened(path) as image:
+        if image.mode in _DEEP_MODES:
+            raise DataError(
+                f"{path}: image of mode {image.mode}; 8 bits a channel are needed. Convert it, "
+                "choosing how its range is scaled"
+            )
         rgb = image.convert("RGB")
         if resize:
             rgb = rgb.resize((resize[1], resize[0]), Image.Resampling.BICUBIC)
@@ -52,7 +60,9 @@ def decode_label(
     ids = table.lookup[raw]
     unknown = np.unique(raw[ids == 65535], return_counts=True)
     if unknown[0].size:
-        seen = ", ".join(f"{v} ({n} pixels)" for v, n in zip(*unknown, strict=True))
+        pairs = list(zip(*unknown, strict=True))
+        seen = ", ".join(f"{value} ({count} pixels)" for value, count in pairs[:_SHOWN])
+        seen += f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise DataError(
             f"{path}: label value {seen} is not in the class table. Allowed: "
             f"{sorted(table.ids)}, ignored: {sorted({*table.ignored_ids, IGNORE})}. "
@@ -73,7 +83,13 @@ class _opened:
             self.image.load()
         except FileNotFoundError:
             raise DataError(f"{self.path} does not exist. Correct the split list") from None
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        except (
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+            OSError,
+            SyntaxError,
+            ValueError,
+        ) as error:
             raise DataError(
                 f"{self.path} cannot be decoded ({error}). Replace the file or drop it from the "
                 "split list"

@@ -141,10 +141,11 @@ def list_items(config: Config, split: Split) -> list[Item]:
 
 def _read_list(path: Path, split: str) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{split}: cannot read split list {path}: {error}") from None
-    names = [line.strip() for line in lines if line.strip()]
+    # Through PurePosixPath: `./a` and `a` are the same image.
+    names = [PurePosixPath(line.strip()).as_posix() for line in lines if line.strip()]
     seen: dict[str, int] = {}
     for number, name in enumerate(names, start=1):
         parts = PurePosixPath(name)

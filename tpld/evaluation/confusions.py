@@ -20,7 +20,8 @@ def confusions_to_table(totals: dict[str, np.ndarray], names: list[str]) -> pd.D
 
 def read_confusions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Confusion matrix (K, K) of each protocol in a table of the stage `evaluate`."""
-    table = pd.read_csv(path, keep_default_na=False)  # a class may be called `None`
+    names_as_text = {"truth": str, "predicted": str}  # a class may be called 1, or None
+    table = pd.read_csv(path, keep_default_na=False, dtype=names_as_text)
     return {
         str(protocol): part.pivot_table(
             index="truth", columns="predicted", values="pixels", sort=False

@@ -74,7 +74,9 @@ def _foreign_state(path: Path) -> Mapping[str, Tensor]:
         raise ConfigError(f"model.weights: {path} does not exist") from None
     except Exception as error:
         raise ConfigError(f"model.weights: {path} cannot be read as weights ({error})") from None
-    return state.get("state_dict", state) if isinstance(state, dict) else {}
+    inner = state.get("state_dict", state) if isinstance(state, dict) else {}
+    tensors = inner if isinstance(inner, dict) else {}
+    return {str(k): v for k, v in tensors.items() if isinstance(v, Tensor)}
 
 
 def _load_backbone(network: DeepLabV2, state: Mapping[str, Tensor], where: str) -> str:
@@ -89,8 +91,14 @@ def _load_backbone(network: DeepLabV2, state: Mapping[str, Tensor], where: str) 
             f"model.weights: none of the {len(state)} entries of {where} fits {type(network)}; "
             f"wanted names like {', '.join(list(own)[:3])}"
         )
-    target.load_state_dict(fits, strict=False)
     missing = sorted(set(own) - set(fits))
+    needed = [k for k in missing if not k.startswith("head.") and "num_batches_tracked" not in k]
+    if needed:
+        raise ConfigError(
+            f"model.weights: {where} lacks {len(needed)} of the backbone's entries, first "
+            f"{needed[0]}. Give weights of the same architecture as model.name"
+        )
+    target.load_state_dict(fits, strict=False)
     unexpected = sorted(set(state) - set(fits))
     sentence = (
         f"{where}: {len(fits)} matched, {len(missing)} missing {missing[:4]}, "

@@ -40,6 +40,7 @@ def check_data(config: Config, out: Path) -> None:
         raise DataError(
             "source_train has no label folder. Training needs data.folder.source.labels"
         )
+    _check_subsets(config, table)
     listed: dict[Split, list[Item]] = {
         split: list_items(config, split) for split in SPLITS if has_split(config, split)
     }
@@ -62,6 +63,17 @@ def check_data(config: Config, out: Path) -> None:
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise DataError(f"{len(problems)} files cannot be used:\n{shown}{more}")
     write_csv(pd.DataFrame(rows, columns=["split", "images", "class", "pixels"]), out)
+
+
+def _check_subsets(config: Config, table: ClassTable) -> None:
+    """Found at the end of a run otherwise, in the last stage."""
+    for name, members in config.evaluation.subsets.items():
+        unknown = [member for member in members if member not in table.names]
+        if unknown or not members:
+            raise DataError(
+                f"evaluation.subsets.{name} names {unknown or 'no class'}; known classes: "
+                f"{', '.join(table.names)}"
+            )
 
 
 def _check_disjoint(listed: dict[Split, list[Item]]) -> None:

@@ -9,18 +9,25 @@ from typing import Any
 import pandas as pd
 
 from tpld.config import Config
-from tpld.provenance import digest, fingerprint
+from tpld.provenance import code_hash, digest, fingerprint
 from tpld.stores.atomic import replacing
 
 
 def state_file(
-    config: Config, stage: str, settings: dict[str, Any], seed: int, inputs: Iterable[Path]
+    config: Config,
+    stage: str,
+    settings: dict[str, Any],
+    seed: int,
+    inputs: Iterable[Path],
+    module: str,
 ) -> Path:
     """Resume point of a training stage, named by everything that its result depends on.
 
-    A changed parameter or input thus never resumes from a state that is not its own.
+    A changed parameter, input, precision or line of code (of the stage's `module` and what it
+    imports) thus never resumes from a state that is not its own.
     """
-    key = digest(stage, seed, settings, [fingerprint(p) for p in inputs])
+    files = [fingerprint(path) for path in inputs]
+    key = digest(stage, seed, settings, files, config.compute.precision, code_hash(module))
     return Path(config.results) / "state" / f"{stage}-{key}.pt"
 
 

@@ -59,12 +59,12 @@ def read_thresholds(path: Path, classes: list[str]) -> pd.DataFrame:
         StoreError: missing, of other columns, or of other classes.
     """
     try:
-        table = pd.read_csv(path, keep_default_na=False)  # a class may be called `None`
+        table = pd.read_csv(path, keep_default_na=False, dtype={"class": str})
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{path} is no table of thresholds ({error}). Rerun `tpld thresholds`"
         ) from None
-    if list(table.columns) != COLUMNS or [str(c) for c in table["class"]] != classes:
+    if list(table.columns) != COLUMNS or list(table["class"]) != classes:
         raise StoreError(
             f"{path} is a table of {len(table)} classes with columns {list(table.columns)}; the "
             f"predictions have the classes {classes}. Rerun `tpld thresholds`"

@@ -58,7 +58,9 @@ def train_phase2(
         modules={"network": network, "discriminator": discriminator},
         optimizers={"sgd": step.optimizer, "adam": step.adam},
         checkpoint_every=config.compute.checkpoint_every,
-        state=state_file(config, f"{method}-phase2-{round_index}", settings, seed, inputs),
+        state=state_file(
+            config, f"{method}-phase2-{round_index}", settings, seed, inputs, __name__
+        ),
     )
     history = run(task, runtime)
     write_history(history, out)

@@ -61,7 +61,7 @@ def train_round(
         modules={"network": network},
         optimizers={"sgd": step.optimizer},
         checkpoint_every=config.compute.checkpoint_every,
-        state=state_file(config, f"{method}-{round_index}", settings, seed, inputs),
+        state=state_file(config, f"{method}-{round_index}", settings, seed, inputs, __name__),
     )
     history = run(task, runtime)
     write_history(history, out)

@@ -35,7 +35,7 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
         modules={"network": network},
         optimizers={"sgd": step.optimizer},
         checkpoint_every=config.compute.checkpoint_every,
-        state=state_file(config, "source", settings, seed, [data]),
+        state=state_file(config, "source", settings, seed, [data], __name__),
     )
     history = run(task, runtime)
     write_history(history, out)

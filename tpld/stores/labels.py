@@ -101,5 +101,7 @@ class Labels:
     def layer(self, name: str, i: int, window: tuple[slice, slice] | None = None) -> np.ndarray:
         """(H, W) of a layer of image i (label, origin, score, weight), or a window of it."""
         height, width = self.size(i)
-        rows, columns = window or (slice(0, height), slice(0, width))
+        rows, columns = window or (slice(None), slice(None))
+        # In terms of this image: the array is padded to the largest one.
+        rows, columns = slice(*rows.indices(height)), slice(*columns.indices(width))
         return zs.read_array(self._group, name, np.s_[i, rows, columns])

@@ -23,11 +23,16 @@ VIEWS = ("image", "mirror")
 class PredictionWriter:
     """Writes one image after another; see `new_predictions`."""
 
-    def __init__(self, group: zs.Group, sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        group: zs.Group,
+        sizes: Sequence[tuple[int, int]],
+        logit_sizes: Sequence[tuple[int, int]],
+    ) -> None:
         self._logits = zs.array_of(group, "logits")
         self._prediction = zs.array_of(group, "prediction")
         self._confidence = zs.array_of(group, "neg_log_confidence")
-        self._sizes = list(sizes)
+        self._sizes, self._logit_sizes = list(sizes), [tuple(size) for size in logit_sizes]
 
     def write(self, i: int, logits: np.ndarray) -> None:
         """Store the views of image i.
@@ -44,7 +49,9 @@ class PredictionWriter:
                 f"the network gives logits that are not finite on image {i}. Its training "
                 "diverged: lower the learning rate and rerun it"
             )
-        _, _, h, w = logits.shape
+        h, w = self._logit_sizes[i]
+        if logits.shape[2:] != (h, w):
+            raise ValueError(f"logits of image {i} are {logits.shape[2:]}, declared was {(h, w)}")
         stored = logits.astype(self._logits.dtype)
         if not np.isfinite(stored).all():
             raise StoreError(
@@ -101,7 +108,7 @@ def new_predictions(
         zs.add_array(
             group, "neg_log_confidence", (n, height, width), "float16", float("nan"), pixels
         )
-        yield PredictionWriter(group, sizes)
+        yield PredictionWriter(group, sizes, logit_sizes)
 
 
 class Predictions:

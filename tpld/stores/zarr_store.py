@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
 from tpld.errors import StoreError
 from tpld.stores.atomic import replacing
 
 _CHUNK = 256
-# Chunks of nothing but fill are written too: a missing chunk then always means damage.
+# Chunks of nothing but fill are written too: a missing chunk then always means damage. This is a
+# setting of a handle and not of the array on disk, so every handle that writes must ask for it.
 _WRITE_ALL: Any = {"write_empty_chunks": True}
 Group = zarr.Group
 
@@ -51,20 +52,31 @@ def add_array(
         dimension_names=tuple(dims),
         compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
         attributes=attributes or {},
-        config=_WRITE_ALL,
     )
 
 
 def add_coordinate(group: Group, dim: str, values: Sequence[str]) -> None:
     """Name the entries of a dimension."""
     with _quiet():
-        array = group.create_array(dim, shape=(len(values),), dtype=str, dimension_names=(dim,))
+        array = group.create_array(
+            dim,
+            shape=(len(values),),
+            dtype=str,
+            dimension_names=(dim,),
+            compressors=[ZstdCodec(), Crc32cCodec()],
+        )
     array[:] = np.array(list(values), dtype=object)
 
 
 def add_vector(group: Group, name: str, values: np.ndarray, dim: str) -> None:
     """A short array along one dimension, such as λ along the classes."""
-    group.create_array(name, data=np.asarray(values), dimension_names=(dim,), config=_WRITE_ALL)
+    group.create_array(
+        name,
+        data=np.asarray(values),
+        dimension_names=(dim,),
+        compressors=[ZstdCodec(), Crc32cCodec()],
+        config=_WRITE_ALL,
+    )
 
 
 @contextmanager
@@ -124,7 +136,7 @@ def array_of(group: Group, name: str) -> zarr.Array:
     """The array of a name (a group may hold groups too; ours never do)."""
     array = group[name]
     assert isinstance(array, zarr.Array)
-    return array
+    return array.with_config(_WRITE_ALL)
 
 
 def read_array(group: Group, name: str, index: Any) -> np.ndarray:

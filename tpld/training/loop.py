@@ -69,11 +69,13 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
         sampler=range(start, task.steps),
         num_workers=runtime.workers,
         worker_init_fn=_one_thread,
+        # Its own: else each start would draw a seed from the random state just restored.
+        generator=torch.Generator(),
     )
     with progress(task.title, task.steps, start) as tick:
         for step, batch in zip(range(start, task.steps), loader, strict=True):
             losses = {name: value.item() for name, value in task.step(batch, step).items()}
-            _check_finite(losses, step, batch)
+            _check_finite(losses, step, batch, task)
             task.history.append({"step": step, **losses})
             done = step + 1
             tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
@@ -96,13 +98,13 @@ def finish(task: Task) -> None:
     task.state.unlink(missing_ok=True)
 
 
-def _check_finite(losses: dict[str, float], step: int, batch: Batch) -> None:
+def _check_finite(losses: dict[str, float], step: int, batch: Batch, task: Task) -> None:
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise TrainingError(
             f"step {step}: {', '.join(bad)} is {losses[bad[0]]} on the batch "
             f"{', '.join(batch['names'])}. Lower the learning rate, use compute.precision: "
-            "float32, or look at these files"
+            f"float32, or look at these files. To start over, delete {task.state}"
         )
 
 

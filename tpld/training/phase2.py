@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from tpld.config import Loss, Phase2, SelfTraining
 from tpld.data import augment
 from tpld.data.cache import Cache
+from tpld.errors import TrainingError
 from tpld.method.full_labels import full_label
 from tpld.method.losses import easy_loss
 from tpld.method.selection import normalised_excess
@@ -61,6 +62,13 @@ class Phase2Batches(Dataset[Batch]):
         seed: int,
     ) -> None:
         self.data, self.section, self.crops = data, section, crops
+        for kind, images in (("easy", data.easy), ("hard", data.hard)):
+            if not images:
+                raise TrainingError(
+                    f"the split of phase-2 round {round_index} has no {kind} images, and phase 2 "
+                    "needs both kinds. Change phase2.easy_portion (and easy_step), or give more "
+                    "target images"
+                )
         self.key = [seed, 200 + round_index]
         self.steps = max(1, round(section.epochs * len(data.hard) / section.pairs))
 
