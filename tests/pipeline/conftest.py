@@ -1,6 +1,7 @@
 """A finished run of the tiny configuration in a copy of the project, shared by the session."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,32 +41,27 @@ class Project:
         return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def planned(self, overlay: dict | None = None) -> set[str]:
-        """Jobs that a dry run would start: `rule` or `rule method round`, without `all`."""
-        output = self.snakemake("--dry-run", "--quiet", "progress", overlay=overlay)
-        return _jobs(output)
+        """Jobs that a dry run would start: `rule`, `rule method round`, `... seed1`."""
+        output = self.snakemake("--dry-run", "--printshellcmds", overlay=overlay)
+        return {_job(path) for path in re.findall(r"--log results/tiny/(\S+)\.log", output)}
 
     def result(self, *parts: str) -> Path:
         """A path below the results of the tiny experiment."""
         return self.folder.joinpath("results", "tiny", *parts)
 
 
-def _jobs(output: str) -> set[str]:
-    """Read `rule x:` blocks and their wildcards from the output of a dry run."""
-    jobs, rule = set(), None
-    for line in output.splitlines():
-        words = line.strip()
-        if words.startswith(("rule ", "localrule ")) and words.endswith(":"):
-            rule = words.split()[1].rstrip(":")
-            if rule != "all":
-                jobs.add(rule)
-        elif words.startswith("wildcards:") and rule:
-            values = dict(pair.strip().split("=") for pair in words[10:].split(","))
-            jobs.discard(rule)
-            place = [values[k] for k in ("method", "round", "split") if k in values]
-            if values.get("seed", "0") != "0":
-                place.append(f"seed{values['seed']}")
-            jobs.add(" ".join([rule, *place]))
-    return jobs
+def _job(log: str) -> str:
+    """Name of the job that writes a log file, whose path holds rule, method, seed and round."""
+    *folders, rule = log.split("/")
+    folders.remove("logs")
+    seed = next((f for f in folders if f.startswith("seed") and f != "seed0"), "")
+    places = [f for f in folders if not f.startswith(("seed", "data", "source", "deeplabv2"))]
+    if folders[:1] == ["source"] and rule == "dump":
+        rule = "dump_source"
+    if rule == "evaluate":
+        rule = "evaluate_round"
+    rule = rule.replace("evaluate_target", "evaluate target").replace("_source_val", " source_val")
+    return " ".join([rule, *places, seed]).strip()
 
 
 def copy_project(folder: Path) -> Project:

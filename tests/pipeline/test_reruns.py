@@ -30,7 +30,7 @@ def test_easy_portion_reruns_the_split_and_what_follows(finished):
     jobs = finished.planned({"phase2": {"easy_portion": 0.5}})
     place = f"{TPLD} phase2_round0"
     rounds = {f"{rule} {place}" for rule in ("split", "label_easy", "train_phase2")}
-    after = {f"assess {place}", f"evaluate_round {place}", f"evaluate {TPLD} target_val"}
+    after = {f"assess {place}", f"evaluate_round {place}", f"evaluate target_val {TPLD}"}
     assert jobs == rounds | after | {"compare", "report"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,7 +113,8 @@ def save_model(network: nn.Module, path: Path, metadata: dict[str, str]) -> None
     """Write a checkpoint as safetensors; it appears whole or not at all."""
     tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
     with replacing(path) as partial:
-        partial.write_bytes(save(tensors, metadata))
+        # One entry: safetensors writes several in random order; equal runs give equal files.
+        partial.write_bytes(save(tensors, {"tpld": json.dumps(metadata, sort_keys=True)}))
 
 
 def load_trained(config: Config, num_classes: int, path: Path, runtime: Runtime) -> nn.Module:
@@ -130,7 +132,7 @@ def load_model(network: nn.Module, path: Path) -> dict[str, str]:
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
+            metadata = json.loads((file.metadata() or {}).get("tpld", "{}"))
         state = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise StoreError(
