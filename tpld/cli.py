@@ -45,7 +45,12 @@ def _begin(config: Path, log: Path | None) -> Config:
     from tpld.progress import setup_logging
 
     setup_logging(log)
-    return load_config(config)
+    settings = load_config(config)
+    # Before numba is imported. It shares OpenMP with torch, and its thread count becomes torch's:
+    # were they to differ, sums would be taken in another order once a kernel has run.
+    threads = settings.compute.threads or len(os.sched_getaffinity(0))
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
+    return settings
 
 
 @app.command("make-city", rich_help_panel=STAGES)

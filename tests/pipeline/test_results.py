@@ -129,7 +129,16 @@ def test_kill_and_resume_gives_the_same_weights(finished, tmp_path, stage):
     assert not list(states.glob("*.pt"))
 
 
-def _train(finished, out, stage: str) -> subprocess.Popen:
+def test_loading_processes_do_not_change_the_weights(finished, tmp_path):
+    """Phase 2 runs numba kernels where it loads; they share OpenMP with torch."""
+    runs = {workers: tmp_path / f"workers{workers}" for workers in (0, 2)}
+    for workers, out in runs.items():
+        assert _train(finished, out, "train-phase2", workers).wait() == 0
+    files = [(out / "model.safetensors").read_bytes() for out in runs.values()]
+    assert files[0] == files[1]
+
+
+def _train(finished, out, stage: str, workers: int = 0) -> subprocess.Popen:
     """Start a training stage with more steps than the tiny run has, its state below `out`."""
     out.mkdir(exist_ok=True)
     config = yaml.safe_load((finished.folder / "config.yaml").read_text())
@@ -138,6 +147,7 @@ def _train(finished, out, stage: str) -> subprocess.Popen:
         config,
         {
             "results": str(out),
+            "compute": {"workers": workers},
             "source_training": {"steps": 60},
             "self_training": {"epochs": 16},
             "phase2": {"epochs": 16},
