@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ class Cards:
     entries: Sequence[tuple[str, Cell]] = ()
 
 
-def number(text: str, **more: object) -> Cell:
+def number(text: str, **more: Any) -> Cell:
     """A right-aligned cell."""
-    return Cell(text, align="right", **more)  # type: ignore[arg-type]
+    return Cell(text, align="right", **more)
 
 
 def percent(value: float) -> str:

@@ -37,9 +37,10 @@ def _summed(experiment: Experiment, method: str) -> tuple[str, np.ndarray | None
     protocol, total = "", None
     for seed in experiment.seeds:
         path = experiment.layout.evaluation(method, seed, "target_val")
-        for protocol, matrix in experiment.confusions(path).items():  # noqa: B007
+        first = next(iter(experiment.confusions(path).items()), None)
+        if first is not None:
+            protocol, matrix = first
             total = matrix if total is None else total + matrix
-            break
     return protocol, total
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 import yaml
 
@@ -64,8 +66,8 @@ def _run_table(experiment: Experiment) -> Table:
     return Table([], rows, title="Run")
 
 
-def _distinct(values: object) -> str:
-    return "; ".join(dict.fromkeys(str(value) for value in values))  # type: ignore[attr-defined]
+def _distinct(values: Iterable[object]) -> str:
+    return "; ".join(dict.fromkeys(str(value) for value in values))
 
 
 def _versions(record: dict[str, object]) -> str:
