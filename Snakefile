@@ -4,7 +4,7 @@
 #   snakemake --cores 2 --configfile workflow/presets/X.yaml     another data set
 #   snakemake --cores 2 --configfile my_changes.yaml             the city with some keys changed
 #
-# Every key is documented in config.yaml and checked by tpld/config.py.
+# Every key is documented in config.yaml and checked by tpld/config.
 from tpld.config import load_config
 from tpld.layout import Layout, parse_round
 

@@ -115,7 +115,7 @@ def _closure(module: str) -> set[str]:
     todo = [module]
     while todo:
         name = todo.pop()
-        if name in found or name in _INERT:
+        if name in found or name in _INERT or name.startswith("tpld.config."):
             continue
         found.add(name)
         todo += _imports(name)

@@ -1,0 +1,31 @@
+"""The typed configuration: the one source of keys, defaults, bounds and their documentation.
+
+Defaults are the paper's values (METHOD.md); ``config.yaml`` overrides them with an experiment that
+a laptop finishes in minutes, the files in ``workflow/presets`` with one data set each. The JSON
+schema in ``workflow/schemas`` is generated from here (``tpld schema``), and a test keeps it so.
+
+One module a topic: `data` (images, classes), `model` (network, compute), `labels` (predictions,
+thresholds, voting), `training` (source, rounds, phase 2), `root` (the whole), `load` (YAML, errors).
+"""
+
+from tpld.config.data import ClassEntry, FolderData, FolderSplits
+from tpld.config.labels import Voting
+from tpld.config.load import load_config
+from tpld.config.model import Compute
+from tpld.config.root import Config
+from tpld.config.training import Jitter, Loss, Phase2, SelfTraining, SourceTraining
+
+__all__ = [
+    "ClassEntry",
+    "Compute",
+    "Config",
+    "FolderData",
+    "FolderSplits",
+    "Jitter",
+    "Loss",
+    "Phase2",
+    "SelfTraining",
+    "SourceTraining",
+    "Voting",
+    "load_config",
+]

@@ -1,0 +1,32 @@
+"""What all sections of the configuration share: strictness, and bounded numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Portion = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Size = tuple[Count, Count]
+FileValue = Annotated[int, Field(ge=0, le=65535)]
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{list(bounds)} runs backwards; give the smaller bound first")
+    return bounds
+
+
+Scale = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused, values cannot change after loading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )

@@ -1,0 +1,105 @@
+"""Sections about images, labels and classes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tpld.config.base import Channel, Count, FileValue, NotNegative, Section, Size
+
+
+class ClassEntry(Section):
+    """One class of the label table; its position in the table is its training id."""
+
+    name: str = Field(min_length=1)
+    """Name in tables and pictures."""
+    id: FileValue
+    """Value in the label files."""
+    color: tuple[Channel, Channel, Channel]
+    """RGB colour of the class in pictures, 0 to 255."""
+
+
+class FolderSplits(Section):
+    """Images, and labels where there are any, of one domain."""
+
+    images: str
+    """Folder of the images."""
+    labels: str | None = None
+    """Folder of the label PNGs (one channel of ids); leave out where there is no ground truth."""
+    image_suffix: str = ".png"
+    """What follows a name of the split list in the image folder."""
+    label_suffix: str = ".png"
+    """What follows a name of the split list in the label folder."""
+    train: str | None = None
+    """Text file, one name a line (without suffix, sub-folders allowed); left out: every image."""
+    val: str | None = None
+    """Like `train`, for evaluation; left out: there is no such split."""
+    resize: Size | None = None
+    """Height and width that images and labels are brought to when they are decoded."""
+
+
+class FolderData(Section):
+    """Anybody's own images: two domains and one class table."""
+
+    source: FolderSplits
+    """The labelled domain."""
+    target: FolderSplits
+    """The domain to adapt to; its labels, if any, serve evaluation alone."""
+    classes: list[ClassEntry] = Field(min_length=2, max_length=254)
+    """The label table."""
+    ignored_ids: list[FileValue] = Field(default=[])
+    """Values of label files that stand for no class (255 always does)."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> FolderData:
+        columns: dict[str, list[Any]] = {
+            "name": [c.name for c in self.classes],
+            "id": [c.id for c in self.classes],
+        }
+        for what, seen in columns.items():
+            twice = sorted({str(v) for v in seen if seen.count(v) > 1})
+            if twice:
+                raise ValueError(f"class {what} given twice: {', '.join(twice)}")
+        both = sorted({c.id for c in self.classes} & {*self.ignored_ids, 255})
+        if both:
+            raise ValueError(f"ids {both} are both a class and ignored (255 always is)")
+        return self
+
+
+class CityData(Section):
+    """The embedded procedural street scenes."""
+
+    seed: int = 0
+    """Seed of the scenes; independent of the training seeds."""
+    height: int = Field(default=256, ge=64)
+    """Image height in pixels."""
+    width: int = Field(default=512, ge=64)
+    """Image width in pixels."""
+    source_train: Count = 160
+    """Number of labelled source images."""
+    source_val: Count = 30
+    """Number of source images for evaluation."""
+    target_train: Count = 80
+    """Number of target images to adapt on."""
+    target_val: Count = 40
+    """Number of target images for evaluation."""
+
+
+class Data(Section):
+    """Which images; the section of the other kind is ignored."""
+
+    kind: Literal["city", "folder"] = "city"
+    """`city`: the embedded procedural scenes; `folder`: your own images."""
+    city: CityData = CityData()
+    """Settings of the procedural scenes."""
+    folder: FolderData | None = None
+    """Settings of your own images."""
+    cache_gib: NotNegative = 64
+    """Disk for decoded images, GiB per split; images beyond it are decoded at every use."""
+
+    @model_validator(mode="after")
+    def _folder_given(self) -> Data:
+        if self.kind == "folder" and self.folder is None:
+            raise ValueError("kind is 'folder', but data.folder is missing")
+        return self
