@@ -5,7 +5,7 @@ a laptop finishes in minutes, the files in ``workflow/presets`` with one data se
 schema in ``workflow/schemas`` is generated from here (``tpld schema``), and a test keeps it so.
 
 One module a topic: `data` (images, classes), `model` (network, compute), `labels` (predictions,
-thresholds, voting), `training` (source, rounds, phase 2), `root` (the whole), `load` (YAML, errors).
+thresholds, voting), `training` (source, rounds, phase 2), `root` (the whole), `load` (reading it).
 """
 
 from tpld.config.data import ClassEntry, FolderData, FolderSplits
