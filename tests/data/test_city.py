@@ -186,3 +186,12 @@ def test_the_leftovers_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     write_city(tmp_path / "city", seed=0, counts=COUNTS, height=64, width=128)
     assert [path.name for path in tmp_path.iterdir()] == ["city"]
     assert not (tmp_path / "city" / "source" / "images" / "old.png").exists()
+
+
+def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        root = tmp_path / str(workers)
+        write_city(root, seed=0, counts=COUNTS, height=64, width=128, workers=workers)
+    files = [sorted(p for p in (tmp_path / w).rglob("*") if p.is_file()) for w in ("1", "2")]
+    assert [p.read_bytes() for p in files[0]] == [p.read_bytes() for p in files[1]]
+    assert len(files[0]) == 2 * sum(COUNTS.values()) + 4

@@ -68,6 +68,18 @@ def test_a_source_step_is_plain_sgd_at_two_rates(make_network, runtime):
         assert torch.allclose(new, old - rate * factor * old.grad, atol=1e-6), name
 
 
+def test_a_source_step_of_adamw_begins_with_its_two_rates(make_network, runtime):
+    network = make_network()
+    before = state_of(network)
+    step = SourceStep(network, source_section(optimizer="adamw"), runtime)
+    step({"image": images(2), "label": labels(2)}, 0)
+    for name, new in network.named_parameters():
+        # Its first step has the size of the learning rate, whatever the gradient.
+        moves = (new - before[name]).abs()[new.grad.abs() > 1e-4]
+        factor = 2 if name.startswith("head") else 1
+        assert torch.allclose(moves, torch.full_like(moves, 0.1 * factor), rtol=1e-3), name
+
+
 def test_a_source_batch_without_any_label_changes_no_weight(make_network, runtime):
     network = make_network()
     step = SourceStep(network, source_section(batch_norm="frozen"), runtime)

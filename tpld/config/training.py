@@ -39,6 +39,8 @@ class SourceTraining(Section):
     """Height and width of a crop."""
     scale: Scale = (0.5, 1.5)
     """Range of the scale jitter."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """`sgd` as the paper's baselines; `adamw` gets further in few steps from random weights."""
     learning_rate: Positive = 2.5e-4
     """Of the backbone."""
     head_factor: Positive = 10.0
@@ -48,7 +50,7 @@ class SourceTraining(Section):
     momentum: NotNegative = 0.9
     """Of SGD."""
     weight_decay: NotNegative = 5e-4
-    """Of SGD."""
+    """Of SGD (added to the gradient) or AdamW (decoupled)."""
     batch_norm: Literal["frozen", "train"] = "frozen"
     """`frozen` keeps statistics and affine of the loaded weights; random weights need `train`."""
     jitter: Jitter = Jitter()

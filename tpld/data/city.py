@@ -7,7 +7,9 @@ downloaded, and the labels are exact in both domains, so what adaptation gains c
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial as bind
 from pathlib import Path
 from typing import Literal
 
@@ -96,6 +98,7 @@ def write_city(
     height: int,
     width: int,
     progress: Callable[[int], None] | None = None,
+    workers: int = 1,
 ) -> None:
     """Write both domains of the city under `root`.
 
@@ -111,6 +114,7 @@ def write_city(
         height: image height in pixels.
         width: image width in pixels.
         progress: called with the number of finished images after each image.
+        workers: processes that draw; any number gives the same files.
 
     Raises:
         ValueError: for a bad seed, count or size.
@@ -123,39 +127,47 @@ def write_city(
     partial = root.parent / f".{root.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        done = 0
-        for split, seeds in splits.items():
-            done = _write_split(partial, split, seeds, (height, width), done, progress)
+        scenes = [_list_split(partial, split, seeds) for split, seeds in splits.items()]
+        todo = [scene for listed in scenes for scene in listed]
+        for done, _ in enumerate(_map(bind(_write_scene, size=(height, width)), todo, workers), 1):
+            if progress is not None:
+                progress(done)
         partial.replace(root)
     except BaseException:  # also on Ctrl-C: nothing half-written stays behind
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def _write_split(
-    folder: Path,
-    split: str,
-    seeds: range,
-    size: tuple[int, int],
-    done: int,
-    progress: Callable[[int], None] | None,
-) -> int:
-    """Write one split; returns the number of images written so far."""
+Scene = tuple[Path, str, int]  # folder of the domain, stem of the file, seed of the scene
+
+
+def _list_split(folder: Path, split: str, seeds: range) -> list[Scene]:
+    """Make the folders and the list of a split; returns its scenes."""
     domain, part = split.split("_")
     for kind in ("images", "labels"):
         (folder / domain / kind).mkdir(parents=True, exist_ok=True)
     stems = [f"{split}_{i:05d}" for i in range(len(seeds))]
-    for stem, scene in zip(stems, seeds, strict=True):
-        image, label = render_scene(scene, "source" if domain == "source" else "target", *size)
-        _save(folder / domain / "images" / f"{stem}.png", Image.fromarray(image))
-        indexed = Image.fromarray(label)
-        indexed.putpalette(_palette())
-        _save(folder / domain / "labels" / f"{stem}.png", indexed)
-        done += 1
-        if progress is not None:
-            progress(done)
     (folder / domain / f"{part}.txt").write_text("".join(f"{stem}\n" for stem in stems))
-    return done
+    return [(folder / domain, stem, seed) for stem, seed in zip(stems, seeds, strict=True)]
+
+
+def _map(draw: Callable[[Scene], None], scenes: list[Scene], workers: int) -> Iterable[None]:
+    """Draw the scenes in order of `scenes`, in this process or in several."""
+    if workers == 1:
+        yield from map(draw, scenes)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(draw, scenes, chunksize=4)
+
+
+def _write_scene(scene: Scene, size: tuple[int, int]) -> None:
+    """Write image and label of one scene."""
+    folder, stem, seed = scene
+    image, label = render_scene(seed, "source" if folder.name == "source" else "target", *size)
+    _save(folder / "images" / f"{stem}.png", Image.fromarray(image))
+    indexed = Image.fromarray(label)
+    indexed.putpalette(_palette())
+    _save(folder / "labels" / f"{stem}.png", indexed)
 
 
 def _save(path: Path, image: Image.Image) -> None:

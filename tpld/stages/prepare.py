@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tpld.config import Config
@@ -23,7 +24,13 @@ def make_city(config: Config, out: Path) -> None:
     }
     with progress("drawing the city", sum(counts.values())) as tick:
         write_city(
-            out, seed=city.seed, counts=counts, height=city.height, width=city.width, progress=tick
+            out,
+            seed=city.seed,
+            counts=counts,
+            height=city.height,
+            width=city.width,
+            progress=tick,
+            workers=config.compute.threads or len(os.sched_getaffinity(0)),
         )
 
 

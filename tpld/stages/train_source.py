@@ -33,7 +33,7 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
         batches=SourceBatches(Cache(data, table), config.source_training, seed),
         step=step,
         modules={"network": network},
-        optimizers={"sgd": step.optimizer},
+        optimizers={"source": step.optimizer},
         checkpoint_every=config.compute.checkpoint_every,
         state=state_file(config, "source", settings, seed, [data], __name__),
     )

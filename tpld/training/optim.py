@@ -1,11 +1,12 @@
-"""SGD with a faster head, and its learning-rate schedule (METHOD 1 and 7)."""
+"""The optimisers, with a faster head, and the learning-rate schedule (METHOD 1 and 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from tpld.config import SelfTraining, SourceTraining
 from tpld.method.schedule import polynomial_decay
@@ -13,15 +14,29 @@ from tpld.method.schedule import polynomial_decay
 
 def make_sgd(network: nn.Module, section: SourceTraining | SelfTraining, rate: float) -> SGD:
     """SGD over the trainable parameters, those of `network.head` at `head_factor` times it."""
+    groups = _groups(network, rate, section.head_factor)
+    return SGD(groups, momentum=section.momentum, weight_decay=section.weight_decay)
+
+
+def make_source_optimizer(network: nn.Module, section: SourceTraining) -> Optimizer:
+    """SGD as METHOD 1 has it, or AdamW with the same two learning rates."""
+    if section.optimizer == "sgd":
+        return make_sgd(network, section, section.learning_rate)
+    groups = _groups(network, section.learning_rate, section.head_factor)
+    return AdamW(groups, weight_decay=section.weight_decay)
+
+
+def _groups(network: nn.Module, rate: float, head_factor: float) -> list[dict[str, Any]]:
+    """Trainable parameters of backbone and head, each with its base learning rate."""
     head = {id(p) for p in network.get_submodule("head").parameters()}
     trainable = [p for p in network.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if id(p) not in head], "lr": rate},
-        {"params": [p for p in trainable if id(p) in head], "lr": rate * section.head_factor},
+        {"params": [p for p in trainable if id(p) in head], "lr": rate * head_factor},
     ]
     for group in groups:
         group["base_lr"] = group["lr"]
-    return SGD(groups, momentum=section.momentum, weight_decay=section.weight_decay)
+    return groups
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:

@@ -17,7 +17,7 @@ from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.runtime import Runtime
 from tpld.training.loop import Batch
-from tpld.training.optim import make_sgd, set_rate, source_schedule
+from tpld.training.optim import make_source_optimizer, set_rate, source_schedule
 
 
 class Sample(NamedTuple):
@@ -88,7 +88,7 @@ class SourceStep:
     def __init__(self, network: nn.Module, section: SourceTraining, runtime: Runtime) -> None:
         self.network, self.runtime = network, runtime
         set_batch_norm(network, section.batch_norm)
-        self.optimizer = make_sgd(network, section, section.learning_rate)
+        self.optimizer = make_source_optimizer(network, section)
         self.factor = source_schedule(section)
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:

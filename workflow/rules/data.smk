@@ -15,7 +15,7 @@ if cfg.data.kind == "city":
             layout.data("logs/make_city.tsv")
         conda:
             "../../envs/tpld.yaml"
-        threads: 1
+        threads: THREADS
         resources:
             mem_mb=1000,
         params:
