@@ -23,6 +23,9 @@ def test_by_hand():
     target, weight = full_label(excess, reading="argmax")
     np.testing.assert_array_equal(target, hard)
     np.testing.assert_array_equal(weight, [[1, 1]])
+    target, weight = full_label(excess, reading="sparse")
+    np.testing.assert_array_equal(target, hard)
+    np.testing.assert_array_equal(weight, [[0, 1]])
     soft, weight = full_label(excess, gamma=1)
     np.testing.assert_allclose(soft[:, 0, 0], [2 / 3, 1 / 3, 0], atol=1e-6)
     np.testing.assert_allclose(weight[0, 0], 0.8, atol=1e-6)
@@ -38,7 +41,7 @@ def test_hopeless_pixels_stay_finite():
     st.integers(2, 64),
     st.integers(0, 99),
     st.floats(0.1, 8),
-    st.sampled_from(["soft", "hard", "argmax"]),
+    st.sampled_from(["soft", "hard", "argmax", "sparse"]),
 )
 def test_targets_are_distributions_and_the_best_class_stays_best(num_classes, seed, gamma, reading):
     rng = np.random.default_rng(seed)
@@ -58,7 +61,9 @@ def test_targets_are_distributions_and_the_best_class_stays_best(num_classes, se
 def test_arguments_that_do_not_fit():
     with pytest.raises(ValueError, match="gamma is 0"):
         full_label(np.zeros((2, 1, 1)), gamma=0)
-    with pytest.raises(ValueError, match="reading is 'x'; expected one of soft, hard, argmax"):
+    with pytest.raises(
+        ValueError, match="reading is 'x'; expected one of soft, hard, argmax, sparse"
+    ):
         full_label(np.zeros((2, 1, 1)), reading="x")  # pyright: ignore
     with pytest.raises(ValueError, match="K >= 2"):
         full_label(np.zeros((1, 4, 4)))

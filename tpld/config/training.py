@@ -124,8 +124,9 @@ class Phase2(Section):
     """Weigh each class by 1 / λ."""
     gamma: Positive = 2.0
     """Exponent that calibrates the full labels."""
-    full_label: Literal["soft", "hard", "argmax"] = "soft"
-    """Reading of the calibrated label: soft, one-hot with weight, one-hot without."""
+    full_label: Literal["soft", "hard", "argmax", "sparse"] = "soft"
+    """Reading of the calibrated label: soft, one-hot with weight, one-hot without; or `sparse`,
+    the confident labels alone (a control)."""
     epochs: Positive = 2.0
     """Passes over the hard images a round."""
     pairs: Count = 1

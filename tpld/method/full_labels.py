@@ -11,7 +11,7 @@ from tpld.method import checks
 def full_label(
     excess: ArrayLike,
     gamma: float = 2.0,
-    reading: Literal["soft", "hard", "argmax"] = "soft",
+    reading: Literal["soft", "hard", "argmax", "sparse"] = "soft",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A target distribution and a weight for every pixel, confident or not. METHOD 9.
 
@@ -23,6 +23,7 @@ def full_label(
     - soft (default, O): r^γ normalised over the classes; weight (max r)^γ
     - hard (O): one-hot of argmax r; weight (max r)^γ
     - argmax (O): one-hot of argmax r; weight 1
+    - sparse: weight 0, the control that tells what the full labels add to the confident ones
 
     Ties of argmax go to the lower class id. Raises ValueError for γ <= 0 or an unknown reading.
     """
@@ -31,7 +32,7 @@ def full_label(
         raise ValueError(f"excess has shape {excess.shape}; expected (K, ...) with K >= 2")
     if not gamma > 0:
         raise ValueError(f"gamma is {gamma}; expected a number above 0")
-    checks.one_of("reading", reading, ("soft", "hard", "argmax"))
+    checks.one_of("reading", reading, ("soft", "hard", "argmax", "sparse"))
     winner = excess.argmax(axis=0)
     best_excess = excess.max(axis=0)
     confident = best_excess >= 0
@@ -40,7 +41,8 @@ def full_label(
     if reading == "argmax":
         return target, np.ones_like(best_excess)
     best = np.maximum(best_excess + np.float32(1), np.float32(0))
-    weight = np.where(confident, np.float32(1), best ** np.float32(gamma))
+    doubtful = np.float32(0) if reading == "sparse" else best ** np.float32(gamma)
+    weight = np.where(confident, np.float32(1), doubtful)
     if reading == "soft":
         target = np.where(confident, target, _calibrated(excess, best, gamma))
     return target, weight
