@@ -61,7 +61,7 @@ def test_targets_are_distributions_and_the_best_class_stays_best(num_classes, se
 def test_arguments_that_do_not_fit():
     with pytest.raises(ValueError, match="gamma is 0"):
         full_label(np.zeros((2, 1, 1)), gamma=0)
-    with pytest.raises(
+    with pytest.raises(ValueError, match="'x'; expected one of soft, hard, argmax, sparse"):
         ValueError, match="reading is 'x'; expected one of soft, hard, argmax, sparse"
     ):
         full_label(np.zeros((2, 1, 1)), reading="x")  # pyright: ignore
