@@ -62,8 +62,6 @@ def test_arguments_that_do_not_fit():
     with pytest.raises(ValueError, match="gamma is 0"):
         full_label(np.zeros((2, 1, 1)), gamma=0)
     with pytest.raises(ValueError, match="'x'; expected one of soft, hard, argmax, sparse"):
-        ValueError, match="reading is 'x'; expected one of soft, hard, argmax, sparse"
-    ):
         full_label(np.zeros((2, 1, 1)), reading="x")  # pyright: ignore
     with pytest.raises(ValueError, match="K >= 2"):
         full_label(np.zeros((1, 4, 4)))
