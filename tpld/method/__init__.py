@@ -11,11 +11,13 @@ rule (METHOD section)                                  function
 portion and source share of a round (3, 7)             schedule.portion_of_round,
                                                        schedule.source_share_of_round
 polynomial decay of the learning rate (1)              schedule.polynomial_decay
+target probabilities from stored logits (2)            mixture.log_probabilities, predict
 class thresholds λ[k], ranks over all images (3)       thresholds.ConfidenceRanks, log_thresholds
 mined (rare) classes (3)                               thresholds.mined_classes
 normalised score r[k] = p[k] / λ[k] (notation)         selection.normalised_excess
 confident pseudo label (4)                             selection.select, select_from_logs
-two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs
+two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs,
+                                                       mixture.candidates_from_logits
 voting, phase 1 (5.2 to 5.4)                           voting.vote
 bootstrapped loss, phase 1 (6)                         losses.bootstrapped_cross_entropy
 MRKLD regulariser (6)                                  losses.mrkld
