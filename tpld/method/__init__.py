@@ -18,10 +18,11 @@ normalised score r[k] = p[k] / λ[k] (notation)         selection.normalised_exc
 confident pseudo label (4)                             selection.select, select_from_logs
 two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs,
                                                        mixture.candidates_from_logits
-voting, phase 1 (5.2 to 5.4)                           voting.vote
+voting, phase 1 (5.2 to 5.4)                           voting.vote, voting_torch.vote
 bootstrapped loss, phase 1 (6)                         losses.bootstrapped_cross_entropy
 MRKLD regulariser (6)                                  losses.mrkld
-loss of a mixed batch (6)                              losses.self_training_loss
+loss of a mixed batch (6)                              losses.self_training_loss,
+                                                       fused_losses.fused_loss
 rare-class patch mining (7)                            mining.crop_origin
 image confidence conf_t (8)                            confidence.image_confidence
 easy and hard images (8)                               split.split_by_confidence
@@ -51,5 +52,6 @@ At the other end, r under 6e-8, excesses tie at -1. Where the order down there m
 second candidate of an overconfident pixel?) the functions named ``*_from_logs`` rank by
 log r = log p - log λ instead, which is precise at both ends and needs no (K, H, W) temporary.
 
-Importing this package, or any module but ``losses`` and ``self_information``, imports no torch.
+Importing this package, or any module whose name has no ``loss``, ``torch`` or ``self_information``
+in it, imports no torch.
 """
