@@ -31,6 +31,26 @@ def test_confusion_of_many_classes_does_not_overflow_uint8():
     assert matrix.sum() == 5
 
 
+@pytest.mark.parametrize("size", [1, 7, 8, 333, 300_000])
+@pytest.mark.parametrize("run", [1, 5, 64])
+def test_confusion_equals_a_count_by_hand(size, run):
+    """Runs of equal pixels, as in images, and none; sizes that fill words and parts, and do not."""
+    rng = np.random.default_rng(size + run)
+    truth, seen = (np.repeat(rng.integers(0, 20, size), run)[:size] for _ in range(2))
+    truth[truth == 19], seen[seen == 19] = 255, 0
+    valid = truth < 19
+    wanted = np.bincount(19 * truth[valid] + seen[valid], minlength=361).reshape(19, 19)
+    for kind in (np.uint8, np.int64):
+        assert (confusion_matrix(truth.astype(kind), seen.astype(kind), 19) == wanted).all()
+
+
+def test_confusion_refuses_what_it_cannot_count():
+    with pytest.raises(ValueError, match="shapes differ"):
+        confusion_matrix(TRUTH, SEEN[:1], 3)
+    with pytest.raises(ValueError, match="1 pixels are predicted as classes beyond 1"):
+        confusion_matrix(TRUTH.clip(max=1), SEEN, 2)
+
+
 def test_iou_by_hand():
     # class 0: 1 of (2 true + 2 seen - 1); class 1: 2 of (3 + 4 - 2); class 2: 0 of (1 + 0 - 0)
     assert iou(MATRIX).tolist() == pytest.approx([100 / 3, 40, 0])

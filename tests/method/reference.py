@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tpld.method.voting import _fixed_point_scale
+from tpld.method.voting import fixed_point_scale
 
 
 def rank_threshold(predictions, confidences, num_classes, portion, every=1):
@@ -51,7 +51,7 @@ def vote(label, candidates, label_excess, window, iterations, alpha, pool):
     """Pixel by pixel, window by window, from a frozen copy of the state."""
     height, width = label.shape
     w = window // 2
-    scale = _fixed_point_scale((2 * min(w, height - 1) + 1) * (2 * min(w, width - 1) + 1))
+    scale = fixed_point_scale((2 * min(w, height - 1) + 1) * (2 * min(w, width - 1) + 1))
     label = label.copy()
     origin = np.where(label == 255, 0, 1).astype(np.uint8)
     excess = np.where(label == 255, np.float32(-1), label_excess).astype(np.float32)

@@ -59,6 +59,7 @@ def test_golden_soft(golden):
 
 def assert_gradient(gradient, expected):
     """1e-5 relative; entries that cancel to nearly 0 relative to the largest."""
+    gradient, expected = np.asarray(gradient), np.asarray(expected)
     np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
@@ -166,6 +167,50 @@ def test_overconfident_logits_stay_finite(target):
     )  # fmt: skip
     loss.backward()
     assert loss.dtype == torch.float32 and loss.isfinite() and logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("target", ["normalised", "probability"])
+@pytest.mark.parametrize("beta", [1.0, 0.7])
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("on_unlabelled", [False, True])
+def test_fused_losses_equal_the_tensors(monkeypatch, target, beta, soft, on_unlabelled):
+    """Loss and gradient, on more pixels than one block and not a multiple of it."""
+    logits, label, log_threshold = random_case(batch=3, classes=4, size=33)
+    label[0, :20] = 255  # whole blocks without a label
+    distribution = torch.rand(logits.shape, generator=torch.Generator().manual_seed(1))
+    options = {"beta": beta, "bootstrap_target": target}
+    soft_label = distribution if soft else None
+    is_target = torch.tensor([True, False, True])
+    unlabelled = (label == 255) & is_target.view(-1, 1, 1) if on_unlabelled else None
+
+    def both():
+        for loss in (
+            self_training_loss(
+                logits, label, is_target, log_threshold,
+                mrkld_weight=0.1, soft_label=soft_label, unlabelled=unlabelled, **options,
+            ),
+            easy_loss(logits, distribution, distribution[:, 0], log_threshold, **options),
+        ):  # fmt: skip
+            yield loss.detach(), torch.autograd.grad(3 * loss, logits)[0]
+
+    fused = list(both())
+    monkeypatch.setattr("tpld.method.losses._can_be_fused", lambda *_: False)
+    for (loss, gradient), (wanted, wanted_gradient) in zip(fused, both(), strict=True):
+        assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+        assert_gradient(gradient, wanted_gradient)
+
+
+def test_fused_loss_does_not_depend_on_the_number_of_threads():
+    logits, label, log_threshold = random_case(batch=2, classes=4, size=70)
+    threads, seen = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            loss = self_training_loss(logits, label, torch.tensor([True, False]), log_threshold)
+            seen.append((loss.item(), torch.autograd.grad(loss, logits)[0]))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(loss == seen[0][0] and torch.equal(g, seen[0][1]) for loss, g in seen)
 
 
 def test_easy_loss_is_the_mean_over_all_pixels():

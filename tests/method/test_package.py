@@ -7,7 +7,7 @@ import tpld.method
 
 NUMPY_ONLY = [
     "schedule", "thresholds", "selection", "voting", "full_labels", "confidence", "split", "mining",
-    "labels", "checks",
+    "labels", "checks", "mixture", "fastmath",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from reference import vote as reference_vote
 
 from tpld.method.selection import Candidates, select, top_two
-from tpld.method.voting import _fixed_point_scale, vote
+from tpld.method.voting import fixed_point_scale, vote
 
 U8, F32 = np.uint8, np.float32
 
@@ -201,8 +201,8 @@ def test_none_labelled_and_all_labelled(density):
 
 def test_fixed_point_cannot_overflow():
     for pixels in (1, 9, 3249, 1024 * 2048, 4095 * 8191):
-        assert pixels * 4096 * _fixed_point_scale(pixels) <= 2**62
-        assert pixels * 4096 * _fixed_point_scale(pixels) > 2**60  # and wastes no precision
+        assert pixels * 4096 * fixed_point_scale(pixels) <= 2**62
+        assert pixels * 4096 * fixed_point_scale(pixels) > 2**60  # and wastes no precision
     shape = (20, 30)
     label = np.zeros(shape, U8)
     label[10, 15] = 255

@@ -11,15 +11,18 @@ rule (METHOD section)                                  function
 portion and source share of a round (3, 7)             schedule.portion_of_round,
                                                        schedule.source_share_of_round
 polynomial decay of the learning rate (1)              schedule.polynomial_decay
+target probabilities from stored logits (2)            mixture.log_probabilities, predict
 class thresholds λ[k], ranks over all images (3)       thresholds.ConfidenceRanks, log_thresholds
 mined (rare) classes (3)                               thresholds.mined_classes
 normalised score r[k] = p[k] / λ[k] (notation)         selection.normalised_excess
 confident pseudo label (4)                             selection.select, select_from_logs
-two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs
-voting, phase 1 (5.2 to 5.4)                           voting.vote
+two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs,
+                                                       mixture.candidates_from_logits
+voting, phase 1 (5.2 to 5.4)                           voting.vote, voting_torch.vote
 bootstrapped loss, phase 1 (6)                         losses.bootstrapped_cross_entropy
 MRKLD regulariser (6)                                  losses.mrkld
-loss of a mixed batch (6)                              losses.self_training_loss
+loss of a mixed batch (6)                              losses.self_training_loss,
+                                                       fused_losses.fused_loss
 rare-class patch mining (7)                            mining.crop_origin
 image confidence conf_t (8)                            confidence.image_confidence
 easy and hard images (8)                               split.split_by_confidence
@@ -49,5 +52,6 @@ At the other end, r under 6e-8, excesses tie at -1. Where the order down there m
 second candidate of an overconfident pixel?) the functions named ``*_from_logs`` rank by
 log r = log p - log λ instead, which is precise at both ends and needs no (K, H, W) temporary.
 
-Importing this package, or any module but ``losses`` and ``self_information``, imports no torch.
+Importing this package, or any module whose name has no ``loss``, ``torch`` or ``self_information``
+in it, imports no torch.
 """

@@ -3,6 +3,9 @@
 Per-pixel functions return (B, H, W), 0 where a pixel does not count; the two losses that training
 calls, `self_training_loss` and `easy_loss`, return a scalar. Logits are (B, K, H, W) of any float
 type and are taken to float32 first: log_softmax in bfloat16 loses the overconfident tail.
+
+On a CPU the two go through `fused_losses`, which gives the same numbers several times faster; on a
+GPU, and for the readings whose q is not a constant distribution, they are the tensors below.
 """
 
 from typing import Literal
@@ -11,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tpld.method.fused_losses import Terms, fused_loss
 from tpld.method.labels import IGNORE
 
 BootstrapTarget = Literal["normalised", "probability", "printed"]
@@ -85,26 +89,33 @@ def self_training_loss(
     all the same (key on_unlabelled, O): y = 0 leaves (1-β) of the loss, and they count as valid for
     the mean but not for the regulariser. A batch without a valid pixel gives 0, gradient 0.
     """
+    _check(beta, bootstrap_target)
     valid = label != IGNORE
     of_target = valid & is_target.view(-1, 1, 1)
+    count = valid.sum() + (0 if unlabelled is None else unlabelled.sum())
+    pixel, even = 1 / count.clamp(min=1), mrkld_weight / of_target.sum().clamp(min=1)
+    if _can_be_fused(logits, beta, bootstrap_target, stop_gradient):
+        kind = valid.byte() + of_target.byte()  # 1 source, 2 target
+        if unlabelled is not None:
+            kind = kind + 3 * unlabelled.byte()
+        boot = (1 - beta) * pixel
+        weights = _rows((pixel, 0, 0), (beta * pixel, boot, even / logits.shape[1]), (0, boot, 0))
+        inverse = _inverse_threshold(log_threshold, bootstrap_target)
+        hard = label if soft_label is None else None
+        return fused_loss(logits.float(), Terms(kind, weights, inverse, hard, soft_label, None))
     log_p = _log_softmax(logits)  # the one large tensor that all terms share
     source = _first_part(log_p, label, soft_label) * valid
     adapted = _bootstrapped(
         log_p, label, log_threshold, beta, bootstrap_target, stop_gradient, soft_label
     )
     total = torch.where(of_target, adapted, source).sum()
-    count = valid.sum()
     if unlabelled is not None:
         nothing = torch.zeros_like(logits)
-        bootstrapped = bootstrapped_cross_entropy(
-            logits, None, log_threshold, beta, bootstrap_target, stop_gradient, nothing, unlabelled
+        bootstrapped = _bootstrapped(
+            log_p, None, log_threshold, beta, bootstrap_target, stop_gradient, nothing
         )
-        total, count = total + bootstrapped.sum(), count + unlabelled.sum()
-    loss = total / count.clamp(min=1)
-    if mrkld_weight:
-        divergence = -(log_p.mean(dim=1) * of_target).sum() / of_target.sum().clamp(min=1)
-        loss = loss + mrkld_weight * divergence
-    return loss
+        total = total + (bootstrapped * unlabelled).sum()
+    return total * pixel - even * (log_p.mean(dim=1) * of_target).sum()
 
 
 def easy_loss(
@@ -122,9 +133,34 @@ def easy_loss(
     logits, soft_label (B, K, H, W) and weight (B, H, W) of `full_labels.full_label`; pixels padded
     onto a crop carry soft label and weight 0. No source term and no regulariser.
     """
+    _check(beta, bootstrap_target)
+    if _can_be_fused(logits, beta, bootstrap_target, stop_gradient):
+        kind = torch.ones_like(weight, dtype=torch.uint8)
+        weights = _rows((beta / kind.numel(), (1 - beta) / kind.numel(), 0))
+        inverse = _inverse_threshold(log_threshold, bootstrap_target)
+        return fused_loss(logits.float(), Terms(kind, weights, inverse, None, soft_label, weight))
     return bootstrapped_cross_entropy(
         logits, None, log_threshold, beta, bootstrap_target, stop_gradient, soft_label, weight
     ).mean()
+
+
+def _can_be_fused(
+    logits: Tensor, beta: float, target: BootstrapTarget, stop_gradient: bool
+) -> bool:
+    """Whether q, if it is used at all, is a distribution and a constant; and where logits are."""
+    return logits.device.type == "cpu" and (beta == 1 or (stop_gradient and target != "printed"))
+
+
+def _rows(*rows: tuple[Tensor | float, ...]) -> Tensor:
+    """The table of `fused_losses.Terms`: a row of zeros for kind 0, then these."""
+    return torch.tensor([(0.0, 0.0, 0.0), *(tuple(map(float, row)) for row in rows)])
+
+
+def _inverse_threshold(log_threshold: Tensor, target: BootstrapTarget) -> Tensor:
+    """1 / λ up to a factor, which q does not depend on; ones for q = p."""
+    if target == "probability":
+        return torch.ones_like(log_threshold, dtype=torch.float32)
+    return (log_threshold.min() - log_threshold).float().exp()
 
 
 def _bootstrapped(

@@ -41,7 +41,9 @@ from tpld.method.selection import Candidates
 _POOLS = ("mean", "sum", "share")
 _MEAN, _SUM, _SHARE = range(3)
 _CLIP_BITS = 12
-_CLIP = float(2**_CLIP_BITS)
+CLIP = float(2**_CLIP_BITS)
+"""Largest excess that counts in a sum."""
+
 # A band shorter than this would spend its time on filling its first window.
 _MIN_BAND_ROWS = 64
 
@@ -80,13 +82,13 @@ def vote(
     counts as its confident value [P]. Raises ValueError for arrays that do not fit together.
     """
     label, origin, excess, candidates = _checked(label, candidates, label_excess, num_classes)
-    _check_keys(window, iterations, alpha, pool)
+    check_keys(window, iterations, alpha, pool)
     height, width = label.shape
     if label.size == 0:
         return VotingResult(label, origin, excess)
     # Beyond the image there is nothing: a larger radius sees the same pixels.
     radius_y, radius_x = min(window // 2, height - 1), min(window // 2, width - 1)
-    scale = _fixed_point_scale((2 * radius_y + 1) * (2 * radius_x + 1))
+    scale = fixed_point_scale((2 * radius_y + 1) * (2 * radius_x + 1))
     bands = max(1, min(numba.get_num_threads(), height // _MIN_BAND_ROWS))
     highest = _highest_excess(label, excess, num_classes, scale)
     for iteration in range(iterations):
@@ -129,7 +131,8 @@ def _checked(label, candidates, label_excess, num_classes):
     return label, origin, excess, Candidates(first, second, first_excess, second_excess)
 
 
-def _check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
+def check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
+    """Raise ValueError for a key of `vote` out of range."""
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window is {window}; expected an odd side length: {window | 1}, say")
     if not 0 <= iterations <= ORIGIN_FULL - ORIGIN_VOTED_FIRST:
@@ -138,7 +141,7 @@ def _check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
     checks.one_of("pool", pool, _POOLS)
 
 
-def _fixed_point_scale(window_pixels: int) -> float:
+def fixed_point_scale(window_pixels: int) -> float:
     """Units per 1: the largest power of two with window_pixels * 4096 * scale <= 2^62."""
     return 2.0 ** (62 - _CLIP_BITS - math.ceil(math.log2(window_pixels)))
 
@@ -146,7 +149,7 @@ def _fixed_point_scale(window_pixels: int) -> float:
 @njit(cache=True, inline="always")
 def _fixed(excess, scale):
     """An excess in fixed point, clipped to [-1, 4096]."""
-    return np.int64(np.rint(min(max(np.float64(excess), -1.0), _CLIP) * scale))
+    return np.int64(np.rint(min(max(np.float64(excess), -1.0), CLIP) * scale))
 
 
 @njit(cache=True)

@@ -1,0 +1,60 @@
+"""2^x in float32 by a polynomial that the compiler computes for eight pixels at a time.
+
+``math.exp`` is a call into the C library for every single number, and it was most of the time of
+a softmax. Here 2^x = 2^n 2^f with n the nearest integer, f in [-1/2, 1/2]: 2^n is written straight
+into the exponent bits, 2^f is a polynomial of degree 6 (relative error 2e-9, fitted for this file
+by weighted least squares). With float32 rounding the result is within 1.5e-7 of the truth, and 2^0
+is 1 exactly.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+LOG2_E = np.float32(1.4426950408889634)
+
+# Adding it leaves round(x) in the lowest bits of the mantissa; taking it away again gives round(x).
+_ROUND = np.float32(1.5 * 2**23)
+# Below it the result is not a normal float32 any more, and becomes 0.
+_SMALLEST = np.float32(-126)
+_BIAS = np.int32(127)
+_MANTISSA_BITS = np.int32(23)
+_C1, _C2, _C3 = np.float32(0.6931471825), np.float32(0.2402264625), np.float32(0.0555032864)
+_C4, _C5, _C6 = np.float32(0.0096184891), np.float32(0.0013399931), np.float32(0.0001534581)
+
+
+def _reinterpreted(llvm_type):
+    def generate(_context, builder, _signature, arguments):
+        return builder.bitcast(arguments[0], llvm_type)
+
+    return generate
+
+
+def _bits_of(_context, value):
+    """The 32 bits of a float32 as int32."""
+    return types.int32(types.float32), _reinterpreted(ir.IntType(32))
+
+
+def _float_of(_context, bits):
+    """The float32 that 32 bits of an int32 stand for."""
+    return types.float32(types.int32), _reinterpreted(ir.FloatType())
+
+
+bits_of = cast(Callable[[Any], Any], intrinsic(_bits_of))
+float_of = cast(Callable[[Any], Any], intrinsic(_float_of))
+
+
+@njit(cache=True, inline="always", fastmath={"contract"})
+def exp2_negative(x):
+    """2^x of a float32 x <= 0; 0 where x < -126. See the module docstring."""
+    bounded = x if x > _SMALLEST else _SMALLEST
+    shifted = bounded + _ROUND
+    f = bounded - (shifted - _ROUND)
+    power = _C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6))))
+    power = power * f + np.float32(1)
+    scale = float_of((bits_of(shifted) + _BIAS) << _MANTISSA_BITS)
+    return power * scale if x >= _SMALLEST else np.float32(0)
