@@ -40,6 +40,8 @@ class Study:
         store = Predictions(Path(layout.predictions("source", seed, "round0")))
         truth = Cache(Path(layout.data("target_train_truth")), table)
         self.truth = [truth.label(truth.names.index(name)) for name in store.names]
+        self.logits = [store.logits(i) for i in range(len(store))]
+        self.sizes = [store.size(i) for i in range(len(store))]
         self.log_p = [store.log_probabilities(i) for i in range(len(store))]
         winners = np.concatenate([p.argmax(0).ravel() for p in self.log_p])
         best = np.concatenate([p.max(0).ravel() for p in self.log_p])
@@ -62,8 +64,8 @@ class Study:
     def voted(self, portion: float, settings: Voting) -> dict[str, float]:
         """Density and accuracy with voting, in total and of what each iteration added."""
         bars, tally = self.bars(portion), Tally()
-        for log_p, truth in zip(self.log_p, self.truth, strict=True):
-            result = label_image(log_p, bars, settings)
+        for logits, size, truth in zip(self.logits, self.sizes, self.truth, strict=True):
+            result = label_image(logits, size, bars, settings)
             tally.add(result.label, result.origin, truth)
         return tally.figures()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 TINY = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
@@ -81,4 +82,36 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny experiment, run to the end."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     project.snakemake()
+    return project
+
+
+@pytest.fixture()
+def project(tmp_path):
+    """The project with two folders of images and a configuration that names them."""
+    project = copy_project(tmp_path / "project")
+    for domain in ("source", "target"):
+        for kind in ("images", "labels"):
+            (tmp_path / domain / kind).mkdir(parents=True)
+        for name in ("a", "b"):
+            Image.new("RGB", (64, 48), (90, 90, 90)).save(
+                tmp_path / domain / "images" / f"{name}.png"
+            )
+            Image.new("L", (64, 48), 1).save(tmp_path / domain / "labels" / f"{name}.png")
+    classes = [{"id": i, "name": n, "color": [i, i, i]} for i, n in enumerate(("road", "sky"))]
+    project.data = tmp_path
+    project.overlay = {
+        "data": {
+            "kind": "folder",
+            "folder": {
+                "classes": classes,
+                **{
+                    domain: {
+                        "images": str(tmp_path / domain / "images"),
+                        "labels": str(tmp_path / domain / "labels"),
+                    }
+                    for domain in ("source", "target")
+                },
+            },
+        }
+    }
     return project

@@ -3,41 +3,7 @@
 import pytest
 from PIL import Image
 
-from .conftest import copy_project
-
 pytestmark = pytest.mark.pipeline
-
-
-@pytest.fixture()
-def project(tmp_path):
-    """The project with two folders of images and a configuration that names them."""
-    project = copy_project(tmp_path / "project")
-    for domain in ("source", "target"):
-        for kind in ("images", "labels"):
-            (tmp_path / domain / kind).mkdir(parents=True)
-        for name in ("a", "b"):
-            Image.new("RGB", (64, 48), (90, 90, 90)).save(
-                tmp_path / domain / "images" / f"{name}.png"
-            )
-            Image.new("L", (64, 48), 1).save(tmp_path / domain / "labels" / f"{name}.png")
-    classes = [{"id": i, "name": n, "color": [i, i, i]} for i, n in enumerate(("road", "sky"))]
-    project.data = tmp_path
-    project.overlay = {
-        "data": {
-            "kind": "folder",
-            "folder": {
-                "classes": classes,
-                **{
-                    domain: {
-                        "images": str(tmp_path / domain / "images"),
-                        "labels": str(tmp_path / domain / "labels"),
-                    }
-                    for domain in ("source", "target")
-                },
-            },
-        }
-    }
-    return project
 
 
 def run(project) -> str:

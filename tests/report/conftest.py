@@ -101,7 +101,7 @@ def _write_data(config: Config, root: Path) -> None:
 def _write_predictions(path: Path) -> None:
     n, rng = len(NAMES), np.random.default_rng(0)
     sizes, low = [(HEIGHT, WIDTH)] * n, [(3, 5)] * n
-    with new_predictions(path, NAMES, sizes, low, CLASSES, 2, "float16", {}) as writer:
+    with new_predictions(path, NAMES, sizes, low, CLASSES, 2, "uint16", {}) as writer:
         for i in range(n):
             writer.write(i, rng.normal(0, 3, (2, len(CLASSES), 3, 5)).astype(np.float32))
 

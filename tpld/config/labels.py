@@ -16,8 +16,8 @@ class Dump(Section):
     """Image scale at which the network predicts."""
     mirror: bool = True
     """Average with the prediction of the mirror image."""
-    dtype: Literal["float16", "float32"] = "float16"
-    """Of the stored logits."""
+    dtype: Literal["uint16", "float32"] = "uint16"
+    """Of the stored logits; `uint16`: distance below the pixel's largest, in steps of 1/512."""
 
 
 class Thresholds(Section):

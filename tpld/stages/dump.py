@@ -4,39 +4,50 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
+from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.provenance import record
 from tpld.runtime import resolve
 from tpld.settings import settings_of
-from tpld.stores.predictions import new_predictions
+from tpld.stores.predictions import measure_predictions, new_predictions
+from tpld.stores.space import ensure_space
 
 
 def dump(config: Config, model: Path, images: Path, out: Path) -> None:
-    """Predict the images of the cache `images` with the checkpoint `model` into the store `out`."""
+    """Predict the images of the cache `images` with the checkpoint `model` into the store `out`.
+
+    Raises:
+        StoreError: the disk is too small for it; nothing is written then.
+    """
     runtime = resolve(config.compute)
     table, settings = class_table(config), config.dump
     cache = Cache(images, table)
     network = load_trained(config, len(table.names), model, runtime).eval()
 
-    def logits_of(i: int):
-        views = predict_views(network, cache.image(i), settings.scale, settings.mirror, runtime)
+    def logits_of(image: np.ndarray) -> np.ndarray:
+        views = predict_views(network, image, settings.scale, settings.mirror, runtime)
         return views.cpu().numpy()
 
     sizes = [cache.size(i) for i in range(len(cache))]
     # One prediction of each image size tells the size of its logits.
-    example = {size: logits_of(sizes.index(size)).shape[2:] for size in set(sizes)}
+    example = {size: logits_of(cache.image(sizes.index(size))) for size in sorted(set(sizes))}
+    first = sizes[0]
+    measured = measure_predictions(example[first], first, settings.dtype)
+    ensure_space(out, measured, first[0] * first[1], sizes)
     record_of = record("dump", settings_of(config, "dump"), [model, images], **runtime.describe())
     with (
         new_predictions(
             out,
             cache.names,
             sizes,
-            [example[size] for size in sizes],
+            [example[size].shape[2:] for size in sizes],
             table.names,
             2 if settings.mirror else 1,
             settings.dtype,
@@ -44,6 +55,10 @@ def dump(config: Config, model: Path, images: Path, out: Path) -> None:
         ) as writer,
         progress("predicting target images", len(cache)) as tick,
     ):
-        for i in range(len(cache)):
-            writer.write(i, logits_of(i))
-            tick(i + 1)
+        overlap(
+            len(cache),
+            lambda i: np.array(cache.image(i)),  # off the disk, in the reader's time
+            lambda i, image: logits_of(image),
+            writer.write,
+            tick,
+        )

@@ -14,13 +14,15 @@ import pandas as pd
 from tpld.config import Config
 from tpld.method.full_labels import full_label
 from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
-from tpld.method.selection import normalised_excess
+from tpld.method.mixture import candidates_from_logits
+from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.provenance import record
 from tpld.settings import settings_of
 from tpld.stages.thresholds import read_thresholds
-from tpld.stores.labels import new_labels
+from tpld.stores.labels import measure_labels, new_labels
 from tpld.stores.predictions import Predictions
+from tpld.stores.space import ensure_space
 
 
 def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path, out: Path) -> None:
@@ -30,11 +32,25 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
     easy, _ = easy_and_hard(split, store.names)
     inputs = [predictions, thresholds, split]
     run = record("label_easy", settings_of(config, "label_easy"), inputs)
+
+    def layers_of(place: int, logits: np.ndarray) -> dict[str, np.ndarray]:
+        best = candidates_from_logits(logits, store.size(easy[place]), log_threshold)
+        # The weight depends on the largest r alone, so two classes stand for all.
+        two = np.stack([best.first_excess, best.second_excess])
+        _, weight = full_label(two, config.phase2.gamma, config.phase2.full_label)
+        origin = np.where(best.first_excess >= 0, ORIGIN_CONFIDENT, ORIGIN_FULL)
+        score = best.first_excess + 1
+        return {"label": best.first, "origin": origin, "score": score, "weight": weight}
+
+    sizes = [store.size(i) for i in easy]
+    if easy:
+        measured = measure_labels(**layers_of(0, store.logits(easy[0])))
+        ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
     with (
         new_labels(
             out,
             [store.names[i] for i in easy],
-            [store.size(i) for i in easy],
+            sizes,
             store.classes,
             log_threshold,
             {0: "none", ORIGIN_CONFIDENT: "confident", ORIGIN_FULL: "full"},
@@ -43,15 +59,13 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
         ) as writer,
         progress("labelling easy images", len(easy)) as tick,
     ):
-        for place, i in enumerate(easy):
-            excess = normalised_excess(store.log_probabilities(i), log_threshold)
-            _, weight = full_label(excess, config.phase2.gamma, config.phase2.full_label)
-            best = excess.max(axis=0)
-            origin = np.where(best >= 0, ORIGIN_CONFIDENT, ORIGIN_FULL)
-            writer.write(
-                place, label=excess.argmax(axis=0), origin=origin, score=best + 1, weight=weight
-            )
-            tick(place + 1)
+        overlap(
+            len(easy),
+            lambda place: store.logits(easy[place]),
+            layers_of,
+            lambda place, layers: writer.write(place, **layers),
+            tick,
+        )
 
 
 def easy_and_hard(split: Path, names: list[str]) -> tuple[list[int], list[int]]:

@@ -8,26 +8,39 @@ import numpy as np
 
 from tpld.config import Config, Voting
 from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
-from tpld.method.selection import select_from_logs, top_two_from_logs
+from tpld.method.mixture import candidates_from_logits
 from tpld.method.voting import VotingResult, vote
+from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.provenance import record
 from tpld.stages.thresholds import read_thresholds
-from tpld.stores.labels import new_labels
+from tpld.stores.labels import measure_labels, new_labels
 from tpld.stores.predictions import Predictions
+from tpld.stores.space import ensure_space
 
 
 def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out: Path) -> None:
-    """Label every image of `predictions` into the store `out`; `voting` is TPLD's phase 1."""
+    """Label every image of `predictions` into the store `out`; `voting` is TPLD's phase 1.
+
+    Raises:
+        StoreError: the disk is too small for it; nothing is written then.
+    """
     store = Predictions(predictions)
     log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
     settings = config.voting if voting else config.voting.model_copy(update={"iterations": 0})
     run = record("label", {"voting": settings.model_dump()}, [predictions, thresholds])
+
+    def labels_of(i: int, logits: np.ndarray) -> VotingResult:
+        return label_image(logits, store.size(i), log_threshold, settings)
+
+    sizes = [store.size(i) for i in range(len(store))]
+    measured = measure_labels(**_layers(labels_of(0, store.logits(0))))
+    ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
     with (
         new_labels(
             out,
             store.names,
-            [store.size(i) for i in range(len(store))],
+            sizes,
             store.classes,
             log_threshold,
             _origins(settings.iterations),
@@ -35,35 +48,54 @@ def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out
         ) as writer,
         progress("labelling target images", len(store)) as tick,
     ):
-        for i in range(len(store)):
-            result = label_image(store.log_probabilities(i), log_threshold, settings)
-            writer.write(i, label=result.label, origin=result.origin, score=result.excess + 1)
-            tick(i + 1)
+        overlap(
+            len(store),
+            store.logits,
+            labels_of,
+            lambda i, result: writer.write(i, **_layers(result)),
+            tick,
+        )
 
 
-def label_image(log_p: np.ndarray, log_threshold: np.ndarray, settings: Voting) -> VotingResult:
+def label_image(
+    logits: np.ndarray, size: tuple[int, int], log_threshold: np.ndarray, settings: Voting
+) -> VotingResult:
     """Pseudo labels of one image: what is confident (METHOD 4), then what voting adds (METHOD 5).
 
     Args:
-        log_p: float32 (K, H, W).
+        logits: float32 (V, K, h, w) as in `mixture.log_probabilities`.
+        size: (H, W) at label resolution.
         log_threshold: float32 (K,).
         settings: voting keys; 0 iterations leave the sparse labels.
+
+    Returns:
+        Label and origin; the excess of an unlabelled pixel is that of its best class, and tells
+        how far that stays below the bar.
     """
-    confident, best = select_from_logs(log_p, log_threshold)
-    candidates = top_two_from_logs(log_p, log_threshold, settings.rank_by)
+    by_score = candidates_from_logits(logits, size, log_threshold)
+    best = by_score.first_excess
+    confident = np.where(best >= 0, by_score.first, np.uint8(IGNORE))
+    if settings.iterations and settings.rank_by == "probability":
+        candidates = candidates_from_logits(logits, size, log_threshold, "probability")
+    else:
+        candidates = by_score
     voted = vote(
         confident,
         candidates,
         best,
-        num_classes=len(log_p),
+        num_classes=len(log_threshold),
         window=settings.window,
         iterations=settings.iterations,
         alpha=settings.alpha,
         pool=settings.pool,
     )
-    # The score of an unlabelled pixel tells how far its best class stays below the bar.
     score = np.where(voted.label == IGNORE, best, voted.excess)
     return VotingResult(voted.label, voted.origin, score)
+
+
+def _layers(result: VotingResult) -> dict[str, np.ndarray]:
+    """What the store keeps of the labels of an image; the score is r = e + 1."""
+    return {"label": result.label, "origin": result.origin, "score": result.excess + 1}
 
 
 def _origins(iterations: int) -> dict[int, str]:

@@ -9,7 +9,9 @@ import pandas as pd
 
 from tpld.config import Config
 from tpld.errors import StoreError
+from tpld.method.mixture import predict
 from tpld.method.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
+from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.stages.common import write_csv
 from tpld.stores.predictions import Predictions
@@ -24,12 +26,14 @@ def estimate_thresholds(config: Config, predictions: Path, portion: float, out: 
     store = Predictions(predictions)
     ranks = ConfidenceRanks(len(store.classes), portion, config.thresholds.every)
     with progress("counting confidences", 2 * len(store)) as tick:
-        for i in range(len(store)):
-            ranks.count(*store.predict(i))
-            tick(i + 1)
-        for i in range(len(store)):
-            ranks.refine(*store.predict(i))
-            tick(len(store) + i + 1)
+        for done, step in ((0, ranks.count), (len(store), ranks.refine)):
+            overlap(
+                len(store),
+                store.logits,
+                lambda i, logits: predict(logits, store.size(i)),
+                lambda i, found, step=step: step(*found),
+                lambda ready, done=done: tick(done + ready),
+            )
     write_csv(_table(store.classes, portion, ranks.result(), config.thresholds.mined_share), out)
 
 

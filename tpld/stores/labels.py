@@ -51,21 +51,33 @@ def new_labels(
         run: record of the stage.
         weighted: add a layer of loss weights (full labels).
     """
-    height, width = np.max(sizes, axis=0)
-    shape = (len(names), height, width)
-    flags = {"flag_values": list(origins), "flag_meanings": " ".join(origins.values())}
     with zs.new_store(path, "labels", run) as group:
         zs.add_coordinate(group, "image", names)
         zs.add_coordinate(group, "class", classes)
         for name, column in zip(("height", "width"), np.array(sizes).T, strict=True):
             zs.add_vector(group, name, column.astype(np.int32), "image")
         zs.add_vector(group, "log_threshold", np.asarray(log_threshold, np.float64), "class")
-        zs.add_array(group, "label", shape, "uint8", 255, _PIXELS)
-        zs.add_array(group, "origin", shape, "uint8", 0, _PIXELS, flags)
-        zs.add_array(group, "score", shape, "float16", float("nan"), _PIXELS)
-        if weighted:
-            zs.add_array(group, "weight", shape, "float16", float("nan"), _PIXELS)
-        yield LabelWriter(group)
+        yield _writer(group, sizes, origins, weighted)
+
+
+def measure_labels(**layers: np.ndarray) -> int:
+    """Bytes that the layers of one image take in a store; see `LabelWriter.write`."""
+    group, used = zs.group_in_memory()
+    _writer(group, [layers["label"].shape], {}, "weight" in layers).write(0, **layers)
+    return used()
+
+
+def _writer(
+    group: zs.Group, sizes: Sequence[tuple[int, ...]], origins: dict[int, str], weighted: bool
+) -> LabelWriter:
+    """Add the layers to a group."""
+    shape = (len(sizes), *np.max(sizes, axis=0))
+    flags = {"flag_values": list(origins), "flag_meanings": " ".join(origins.values())}
+    zs.add_array(group, "label", shape, "uint8", 255, _PIXELS)
+    zs.add_array(group, "origin", shape, "uint8", 0, _PIXELS, flags)
+    for name in ("score", "weight") if weighted else ("score",):
+        zs.add_array(group, name, shape, "float16", float("nan"), _PIXELS)
+    return LabelWriter(group)
 
 
 class Labels:

@@ -1,11 +1,22 @@
 """The target softmax dump (METHOD 2), stored as the network's own low-resolution logits.
 
 softmax(upsample(logits)) on read gives the same probabilities as a dump of them at a sixtieth of
-the size. ``prediction`` and ``neg_log_confidence`` at label resolution are there for people.
+the size. Softmax does not change when one number is taken from all classes, so a logit is stored as
+its distance below the largest of its pixel, in steps of 1/512:
+
+    code[k] = round((max_j logits[j] - logits[k]) / step),      logits[k] = -step code[k]
+
+A step is the same at every distance, so the error of log p, at most a step, does not grow with the
+network's confidence as that of float16 does. An image with distances beyond 128 has a step of its
+own, so that the largest fits: ``logit_step``.
+
+``prediction`` and ``neg_log_confidence`` at label resolution are there for people; the latter is
+-log p of the prediction, cut to three binary digits (towards 0, by less than 1/8 of itself).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +29,31 @@ from tpld.method.mixture import log_probabilities, predict
 from tpld.stores import zarr_store as zs
 
 VIEWS = ("image", "mirror")
+_STEP = 1 / 512
+_MISSING = 65535  # beyond the image, where it is smaller than the largest; xarray reads NaN
+_KEPT_BITS = 3
+
+
+def encode(logits: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fixed point of logits (V, K, h, w): uint16 distances below each pixel's largest, and a step.
+
+    The step is 1/512, or that times the power of two with which the largest distance fits.
+    """
+    below = logits.max(axis=1, keepdims=True) - logits
+    excess = float(below.max()) / _STEP / (_MISSING - 1)
+    step = _STEP * 2.0 ** math.ceil(math.log2(excess)) if excess > 1 else _STEP
+    return np.rint(below * np.float32(1 / step)).astype(np.uint16), step
+
+
+def decode(code: np.ndarray, step: float) -> np.ndarray:
+    """float32 (V, K, h, w), at most 0: what `encode` kept of the logits."""
+    return code * np.float32(-step)
+
+
+def coarse(log_p: np.ndarray) -> np.ndarray:
+    """log p cut to three binary digits towards 0, float32; never below log_p."""
+    dropped = np.uint32(23 - _KEPT_BITS)
+    return (log_p.view(np.uint32) >> dropped << dropped).view(np.float32)
 
 
 class PredictionWriter:
@@ -29,7 +65,7 @@ class PredictionWriter:
         sizes: Sequence[tuple[int, int]],
         logit_sizes: Sequence[tuple[int, int]],
     ) -> None:
-        self._logits = zs.array_of(group, "logits")
+        self._logits, self._step = zs.array_of(group, "logits"), zs.array_of(group, "logit_step")
         self._prediction = zs.array_of(group, "prediction")
         self._confidence = zs.array_of(group, "neg_log_confidence")
         self._sizes, self._logit_sizes = list(sizes), [tuple(size) for size in logit_sizes]
@@ -52,18 +88,18 @@ class PredictionWriter:
         h, w = self._logit_sizes[i]
         if logits.shape[2:] != (h, w):
             raise ValueError(f"logits of image {i} are {logits.shape[2:]}, declared was {(h, w)}")
-        stored = logits.astype(self._logits.dtype)
-        if not np.isfinite(stored).all():
-            raise StoreError(
-                f"logits of image {i} reach {np.abs(logits).max():.0f}, beyond float16. Set "
-                "dump.dtype: float32"
-            )
-        self._logits[i, :, :, :h, :w] = stored
+        if self._logits.dtype == np.uint16:
+            code, step = encode(logits)
+            self._logits[i, :, :, :h, :w] = code
+            if step != _STEP:
+                self._step[i] = step
+            logits = decode(code, step)  # readers must see the same decisions
+        else:
+            self._logits[i, :, :, :h, :w] = logits
         height, width = self._sizes[i]
-        # From what is stored, not from what was given: readers must see the same decisions.
-        prediction, log_p = predict(stored.astype(np.float32), (height, width))
+        prediction, log_p = predict(logits, (height, width))
         self._prediction[i, :height, :width] = prediction
-        self._confidence[i, :height, :width] = (-log_p).astype(np.float16)
+        self._confidence[i, :height, :width] = -coarse(log_p)
 
 
 @contextmanager
@@ -86,11 +122,9 @@ def new_predictions(
         logit_sizes: (height, width) of each image's logits.
         classes: class names.
         views: 1, or 2 with the mirror image.
-        dtype: of the logits, float16 or float32.
+        dtype: of the logits: uint16, the fixed point of `encode`, or float32.
         run: record of the stage.
     """
-    (height, width), (h, w) = np.max(sizes, axis=0), np.max(logit_sizes, axis=0)
-    n, k = len(names), len(classes)
     with zs.new_store(path, "predictions", run) as group:
         zs.add_coordinate(group, "image", names)
         zs.add_coordinate(group, "class", classes)
@@ -101,14 +135,35 @@ def new_predictions(
             ("logit_height", "logit_width"), np.array(logit_sizes).T, strict=True
         ):
             zs.add_vector(group, name, column.astype(np.int32), "image")
-        dims = ("image", "view", "class", "logit_y", "logit_x")
-        zs.add_array(group, "logits", (n, views, k, h, w), dtype, float("nan"), dims)
-        pixels = ("image", "y", "x")
-        zs.add_array(group, "prediction", (n, height, width), "uint8", 255, pixels)
-        zs.add_array(
-            group, "neg_log_confidence", (n, height, width), "float16", float("nan"), pixels
-        )
-        yield PredictionWriter(group, sizes, logit_sizes)
+        yield _writer(group, sizes, logit_sizes, len(classes), views, dtype)
+
+
+def measure_predictions(logits: np.ndarray, size: tuple[int, int], dtype: str) -> int:
+    """Bytes that one image takes in a store: logits (V, K, h, w), size (H, W) of its labels."""
+    views, classes, *low = logits.shape
+    group, used = zs.group_in_memory()
+    _writer(group, [size], [(low[0], low[1])], classes, views, dtype).write(0, logits)
+    return used()
+
+
+def _writer(
+    group: zs.Group,
+    sizes: Sequence[tuple[int, int]],
+    logit_sizes: Sequence[tuple[int, int]],
+    classes: int,
+    views: int,
+    dtype: str,
+) -> PredictionWriter:
+    """Add the arrays of the images to a group."""
+    n, size, low = len(sizes), np.max(sizes, axis=0), np.max(logit_sizes, axis=0)
+    dims, pixels = ("image", "view", "class", "logit_y", "logit_x"), ("image", "y", "x")
+    fixed = {"_FillValue": _MISSING, "units": "-logit_step"}
+    fill, notes = (_MISSING, fixed) if dtype == "uint16" else (np.nan, {})
+    zs.add_vector(group, "logit_step", np.full(n, _STEP, np.float32), "image")
+    zs.add_array(group, "logits", (n, views, classes, *low), dtype, fill, dims, notes)
+    zs.add_array(group, "prediction", (n, *size), "uint8", 255, pixels)
+    zs.add_array(group, "neg_log_confidence", (n, *size), "float32", np.nan, pixels)
+    return PredictionWriter(group, sizes, logit_sizes)
 
 
 class Predictions:
@@ -130,6 +185,7 @@ class Predictions:
         columns = ("height", "width", "logit_height", "logit_width")
         table = [zs.read_array(self._group, name, slice(None)) for name in columns]
         self._sizes = np.stack(table, axis=1)
+        self._step = zs.read_array(self._group, "logit_step", slice(None))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -141,7 +197,8 @@ class Predictions:
     def logits(self, i: int) -> np.ndarray:
         """float32 (V, K, h, w) of image i."""
         h, w = self._sizes[i, 2:]
-        return zs.read_array(self._group, "logits", np.s_[i, :, :, :h, :w]).astype(np.float32)
+        stored = zs.read_array(self._group, "logits", np.s_[i, :, :, :h, :w])
+        return decode(stored, self._step[i]) if stored.dtype == np.uint16 else stored
 
     def log_probabilities(self, i: int, window: tuple[slice, slice] | None = None) -> np.ndarray:
         """float32 (K, H, W): log p of image i, or of a window of it."""

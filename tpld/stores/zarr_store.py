@@ -7,17 +7,20 @@ holds one image, so that one writer owns it; crc32c makes a flipped bit an error
 
 from __future__ import annotations
 
+import errno
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
+from zarr.storage import MemoryStore
 
 from tpld.errors import StoreError
 from tpld.stores.atomic import replacing
@@ -82,7 +85,7 @@ def add_vector(group: Group, name: str, values: np.ndarray, dim: str) -> None:
 @contextmanager
 def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
     """Give a group to fill; it is moved to `path`, marked complete, only if all went well."""
-    with replacing(path) as partial:
+    with _full_disk(path), replacing(path) as partial:
         group = zarr.create_group(
             partial, zarr_format=3, attributes={"kind": kind, "run": _plain(run)}
         )
@@ -90,6 +93,27 @@ def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
         group.attrs["complete"] = True
         with _quiet():
             zarr.consolidate_metadata(partial)
+
+
+@contextmanager
+def _full_disk(path: Path) -> Iterator[None]:
+    """A disk that runs full under a writer is the user's to mend, not a defect."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            f"the disk of {path} ran full while it was written. Nothing of it was kept: free "
+            "some space there, or set `results` to a folder on a larger disk, and rerun"
+        ) from error
+
+
+def group_in_memory() -> tuple[Group, Callable[[], int]]:
+    """A group that lives in memory, and a function that tells how many bytes it takes."""
+    entries: dict[str, Buffer] = {}
+    group = zarr.create_group(MemoryStore(entries), zarr_format=3)
+    return group, lambda: sum(len(entry) for entry in entries.values())
 
 
 def open_store(path: Path, kind: str, stage: str) -> Group:
