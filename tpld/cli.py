@@ -274,6 +274,16 @@ def report(config: Configuration, out: Out, log: Log = None) -> None:
     stage(settings, out)
 
 
+@app.command("compile-kernels", rich_help_panel=TOOLS)
+def compile_kernels() -> None:
+    """Compile the numba kernels ahead, so that no stage waits for it; `./run` has done so."""
+    from tpld.progress import setup_logging
+    from tpld.stages.compile import compile_kernels as stage
+
+    setup_logging(None)
+    stage()
+
+
 @app.command(rich_help_panel=TOOLS)
 def schema(
     out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,

@@ -1,0 +1,61 @@
+"""Compiling the numba kernels ahead of time, so that no stage of a first run waits for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tpld.config.labels import Voting
+from tpld.evaluation.metrics import confusion_matrix
+from tpld.method.confidence import confident_counts
+from tpld.method.losses import easy_loss, self_training_loss
+from tpld.method.mixture import log_probabilities, predict
+from tpld.method.thresholds import ConfidenceRanks
+from tpld.progress import progress
+from tpld.stages.label import label_image
+
+_CLASSES, _SIZE = 3, (96, 96)
+
+
+def compile_kernels() -> None:
+    """Run every kernel once on a small image, with the types that the stages give it.
+
+    numba keeps what it compiles beside the modules, and compiles again only what has changed.
+    """
+    steps = (_label, _threshold, _evaluate, _lose)
+    with progress("compiling kernels", len(steps)) as tick:
+        for done, step in enumerate(steps, 1):
+            step()
+            tick(done)
+
+
+def _logits() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, _CLASSES, 6, 6)).astype(np.float32)
+
+
+def _label() -> None:
+    bars = np.full(_CLASSES, -1, np.float32)
+    label_image(_logits(), _SIZE, bars, Voting(window=7, iterations=1))
+    log_probabilities(_logits(), _SIZE)
+
+
+def _threshold() -> None:
+    ranks = ConfidenceRanks(_CLASSES, 0.5, 2)
+    found = predict(_logits(), _SIZE)
+    ranks.count(*found)
+    ranks.refine(*found)
+    ranks.result()
+    confident_counts(found[0], found[1] + 1, _CLASSES)
+
+
+def _evaluate() -> None:
+    prediction, _ = predict(_logits(), _SIZE)
+    confusion_matrix(prediction, prediction, _CLASSES)
+
+
+def _lose() -> None:
+    logits = torch.zeros(2, _CLASSES, 8, 8, requires_grad=True)
+    bars, label = torch.zeros(_CLASSES), torch.zeros(2, 8, 8, dtype=torch.int64)
+    self_training_loss(logits, label, torch.tensor([True, False]), bars).backward()
+    soft = torch.full(logits.shape, 1 / _CLASSES)
+    easy_loss(logits, soft, torch.ones(2, 8, 8), bars).backward()
