@@ -50,7 +50,9 @@ def _threshold() -> None:
 
 def _evaluate() -> None:
     prediction, _ = predict(_logits(), _SIZE)
-    confusion_matrix(prediction, prediction, _CLASSES)
+    truth = prediction.copy()
+    truth.setflags(write=False)  # as the decoded-image cache gives it
+    confusion_matrix(truth, prediction, _CLASSES)
 
 
 def _lose() -> None:
