@@ -250,6 +250,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=int, default=numba.get_num_threads())
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--only", default="", help="rows whose name holds this word")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     numba.set_num_threads(options.threads)
@@ -266,6 +267,8 @@ def main() -> None:
         f"{options.clock} clock"
     )
     for work in works(big, small, images):
+        if options.only not in work.name:
+            continue
         slow, fast, extra = measure(work, runs, seconds, clock)
         ratio = f"{fast / slow:.2f} R+W" if "R+W" in work.must else f"{slow / fast:.3g}x"
         share = f"{100 * limit / fast:.0f} %" if work.share_of_limit else ""
