@@ -51,9 +51,7 @@ def select(excess: ArrayLike) -> NDArray[np.uint8]:
     bar is accepted (the paper prints a strict >): a saturated class, λ = 1, would lose all pixels.
     """
     excess = checks.class_maps("excess", excess)
-    label, best = _best_class(excess, np.zeros(len(excess), np.float32))
-    label[~(best >= 0)] = IGNORE
-    return label
+    return _best_class(excess, np.zeros(len(excess), np.float32))[0]
 
 
 def select_from_logs(
@@ -66,7 +64,6 @@ def select_from_logs(
     """
     log_p = checks.class_maps("log_p", log_p)
     label, best = _best_class(log_p, checks.per_class("log_threshold", log_threshold, len(log_p)))
-    label[~(best >= 0)] = IGNORE
     return label, np.expm1(best, out=best)
 
 
@@ -113,24 +110,28 @@ def _at(maps: NDArray[np.float32], class_id: NDArray[np.uint8]) -> NDArray[np.fl
 
 @njit(cache=True, parallel=True)
 def _best_class(maps, offset):
-    """Class with the largest maps[k] - offset[k], and that value.
+    """Class with the largest maps[k] - offset[k], 255 where that is negative, and that value.
 
     Classes outside, columns inside: every memory stream is contiguous, the row of results stays
-    in the first-level cache, and without branches the compiler compares many pixels at a time.
+    in the first-level cache, and without branches the compiler compares many pixels at a time (it
+    does so only if all is read before anything is chosen: a read inside a choice is a branch).
     """
     num_classes, height, width = maps.shape
     label = np.zeros((height, width), np.uint8)
     best = np.empty((height, width), np.float32)
     for y in prange(height):
+        labels, values = label[y], best[y]
         for x in range(width):
-            best[y, x] = maps[0, y, x] - offset[0]
+            values[x] = maps[0, y, x] - offset[0]
         for k in range(1, num_classes):
-            class_id = np.uint8(k)
+            row, bar, class_id = maps[k, y], offset[k], np.uint8(k)
             for x in range(width):
-                value = maps[k, y, x] - offset[k]
-                better = value > best[y, x]
-                label[y, x] = class_id if better else label[y, x]
-                best[y, x] = value if better else best[y, x]
+                value, top, old = row[x] - bar, values[x], labels[x]
+                better = value > top
+                labels[x] = class_id if better else old
+                values[x] = value if better else top
+        for x in range(width):
+            labels[x] = labels[x] if values[x] >= 0 else np.uint8(IGNORE)
     return label, best
 
 
@@ -151,14 +152,14 @@ def _two_best_classes(maps, offset):
             swap = v1 > v0
             first[y, x], second[y, x] = np.uint8(swap), np.uint8(not swap)
             best[y, x], next_best[y, x] = (v1, v0) if swap else (v0, v1)
+        firsts, seconds, tops, lows = first[y], second[y], best[y], next_best[y]
         for k in range(2, num_classes):
-            class_id = np.uint8(k)
+            row, bar, class_id = maps[k, y], offset[k], np.uint8(k)
             for x in range(width):
-                value = maps[k, y, x] - offset[k]
-                top, low = best[y, x], next_best[y, x]
+                value, top, low = row[x] - bar, tops[x], lows[x]
+                a, b = firsts[x], seconds[x]
                 wins, enters = value > top, value > low
-                second[y, x] = first[y, x] if wins else (class_id if enters else second[y, x])
-                next_best[y, x] = top if wins else (value if enters else low)
-                first[y, x] = class_id if wins else first[y, x]
-                best[y, x] = value if wins else top
+                lower, lower_id = (value, class_id) if enters else (low, b)
+                seconds[x], lows[x] = (a, top) if wins else (lower_id, lower)
+                firsts[x], tops[x] = (class_id, value) if wins else (a, top)
     return first, second, best, next_best

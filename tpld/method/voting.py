@@ -178,15 +178,20 @@ def _move_row(columns, in_play, label, origin, excess, code, radius_x, scale, si
     makes an iteration synchronous although labels are written in place.
     """
     last = columns.shape[0] - 1
-    for x in range(label.shape[0]):
-        if origin[x] != ORIGIN_NONE and origin[x] != code:
-            c = label[x]
-            columns[c, radius_x + x, 0] += sign * _fixed(excess[x], scale)
-            columns[c, radius_x + x, 1] += sign
-            in_play[c] += sign
-            if any_class:
-                columns[last, radius_x + x, 1] += sign
-                in_play[last] += sign
+    width = label.shape[0]
+    words = origin[: width // 8 * 8].view(np.uint64)
+    for left in range(0, width, 8):
+        if left + 8 <= width and words[left // 8] == 0:
+            continue  # eight neighbours without a label, as most are
+        for x in range(left, min(left + 8, width)):
+            if origin[x] != ORIGIN_NONE and origin[x] != code:
+                c = label[x]
+                columns[c, radius_x + x, 0] += sign * _fixed(excess[x], scale)
+                columns[c, radius_x + x, 1] += sign
+                in_play[c] += sign
+                if any_class:
+                    columns[last, radius_x + x, 1] += sign
+                    in_play[last] += sign
 
 
 @njit(cache=True, inline="always")
@@ -226,27 +231,6 @@ def _pooled_excess(pool, total, count, count_any, unit):
     return total * unit / count
 
 
-@njit(cache=True, inline="always")
-def _combined_excess(c, own, x, columns, windows, in_play, reach, size_x, alpha, pool, unit):
-    """combined - 1 of METHOD 5.3 for class c at column x; any negative number if it must be one.
-
-    reach[c] is the most that the pool can add: where even that leaves the pixel under the bar, its
-    window need not be summed.
-    """
-    own = (1.0 - alpha) * own
-    if own + reach[c] < 0:
-        return -1.0
-    if in_play[c] == 0:
-        return own - alpha
-    _move_window(columns, windows, c, x, size_x)
-    count_any = 0
-    if pool == _SHARE:
-        last = len(windows) - 1
-        _move_window(columns, windows, last, x, size_x)
-        count_any = windows[last, 1]
-    return own + alpha * _pooled_excess(pool, windows[c, 0], windows[c, 1], count_any, unit)
-
-
 def _reach(
     highest: NDArray[np.int64], alpha: float, pool: str, scale: float
 ) -> NDArray[np.float64]:
@@ -266,23 +250,30 @@ def _vote_row(
 ):  # fmt: skip
     """Decide every unlabelled pixel of one row; returns how many took a label."""
     won = 0
+    last = len(windows) - 1
     unit = 1.0 / scale  # a power of two: multiplying is exact
     windows[:, 2] = -1  # the column sums have changed since the last row
     for x in range(label.shape[0]):
         if origin[x] != ORIGIN_NONE:
             continue
-        winner = first[x]
-        value = _combined_excess(
-            winner, np.float64(first_excess[x]), x,
-            columns, windows, in_play, reach, size_x, alpha, pool, unit,
-        )  # fmt: skip
-        rival = second[x]
-        rival_value = _combined_excess(
-            rival, np.float64(second_excess[x]), x,
-            columns, windows, in_play, reach, size_x, alpha, pool, unit,
-        )  # fmt: skip
-        if rival_value > value:
-            winner, value = rival, rival_value
+        winner, value = first[x], -1.0
+        for turn in range(2):
+            c, own = (second[x], second_excess[x]) if turn else (first[x], first_excess[x])
+            combined = (1.0 - alpha) * np.float64(own)
+            if combined + reach[c] < 0:
+                continue  # even the best pool leaves it under the bar: no need to sum
+            if in_play[c] == 0:
+                combined -= alpha
+            else:
+                _move_window(columns, windows, c, x, size_x)
+                count_any = 0
+                if pool == _SHARE:
+                    _move_window(columns, windows, last, x, size_x)
+                    count_any = windows[last, 1]
+                pooled = _pooled_excess(pool, windows[c, 0], windows[c, 1], count_any, unit)
+                combined += alpha * pooled
+            if turn == 0 or combined > value:
+                winner, value = c, combined
         if value >= 0:
             label[x], origin[x], excess[x] = winner, code, np.float32(value)
             reached[winner] = max(reached[winner], _fixed(excess[x], scale))
