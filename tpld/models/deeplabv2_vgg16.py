@@ -7,15 +7,15 @@ place here: fc6 and fc7 start from random weights.
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
+from torchvision.models import vgg
 
 from tpld.config.model import Model
 from tpld.errors import ConfigError
 from tpld.models.deeplabv2 import summed_heads
 from tpld.models.network import Heads, Network
 
-# Places in torchvision's `vgg16().features`.
+# Names in torchvision's `vgg16().features`.
 _POOL4, _POOL5, _CONV5 = "23", "30", ("24", "26", "28")
 _CONV4 = 23  # layers up to the end of conv4
 _WIDTH = 1024
@@ -37,13 +37,13 @@ class DeepLabV2VGG16(Network):
         super().__init__()
         self.heads = heads
         layers = nn.Sequential()
-        for name, layer in torchvision.models.vgg16(weights=None).features.named_children():
-            if name in (_POOL4, _POOL5):
-                continue
-            if name in _CONV5:
-                assert isinstance(layer, nn.Conv2d)
-                layer.dilation = layer.padding = (2, 2)
-            layers.add_module(name, layer)
+        for name, layer in vgg.make_layers(vgg.cfgs["D"]).named_children():
+            if isinstance(layer, nn.Conv2d):
+                _initialise(layer)
+                if name in _CONV5:
+                    layer.dilation = layer.padding = (2, 2)
+            if name not in (_POOL4, _POOL5):
+                layers.add_module(name, layer)
         self.backbone = nn.Sequential()
         self.backbone.add_module("features", layers)
         for name, channels in (("fc6", 512), ("fc7", _WIDTH)):
@@ -73,9 +73,14 @@ class DeepLabV2VGG16(Network):
 
 
 def _dense(channels: int) -> nn.Conv2d:
-    """A fully connected layer as a dilated convolution, initialised as torchvision's VGG is."""
+    """A fully connected layer as a dilated convolution."""
     layer = nn.Conv2d(channels, _WIDTH, 3, padding=4, dilation=4)
+    _initialise(layer)
+    return layer
+
+
+def _initialise(layer: nn.Conv2d) -> None:
+    """He's normal initialisation, as torchvision's VGG has it."""
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-    return layer

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tpld.config.model import Model
 from tpld.errors import ConfigError
+from tpld.models.batchnorm import norms_of
 from tpld.models.network import Heads, Network, loading_report
 
 
@@ -33,7 +34,7 @@ class TransformersModel(Network):
     def __init__(self, directory: Path, num_classes: int) -> None:
         super().__init__()
         self.directory, self.num_classes = directory, num_classes
-        self.model = _make(directory, num_classes, load=False)[0]
+        self.model = _make(directory, num_classes)
 
     @classmethod
     def from_config(cls, model: Model, num_classes: int, heads: Heads) -> TransformersModel:
@@ -50,12 +51,42 @@ class TransformersModel(Network):
         return nn.ModuleDict({name: part for name, part in parts if name not in backbone})
 
     def load_own(self, weights: str) -> str:
-        """Load the weights of the directory; returns the report."""
-        self.model, info = _make(self.directory, self.num_classes, load=True)
+        """Load the weights of the directory; returns the report.
+
+        Raises:
+            ConfigError: it holds no safetensors.
+        """
+        is_probe = isinstance(self.model, LinearProbe)
+        model: Any = self.model.backbone if is_probe else self.model
+        try:
+            # Not `AutoBackbone.from_pretrained`, which asks the hub even about a local directory.
+            loaded, info = type(model).from_pretrained(
+                str(self.directory),
+                config=model.config,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model.weights: {weights} cannot be used ({error})") from None
         odd = {name for name, *_ in info["mismatched_keys"]}
-        missing = {*info["missing_keys"], *odd}
-        matched = len(set(self.model.state_dict()) - missing)
-        return loading_report(weights, matched, missing, {*info["unexpected_keys"], *odd})
+        missing, own = {*info["missing_keys"], *odd}, set(loaded.state_dict())
+        self._replace(loaded.float())
+        prefix = "model.backbone." if is_probe else "model."
+        self.random_norms = norms_of(self, [prefix + name for name in missing])
+        if is_probe:
+            missing |= {"classifier.weight", "classifier.bias"}
+        return loading_report(
+            weights, len(own - missing), missing, {*info["unexpected_keys"], *odd}
+        )
+
+    def _replace(self, loaded: nn.Module) -> None:
+        """Put a loaded model in the place of the random one, whatever precision it was saved in."""
+        if isinstance(self.model, LinearProbe):
+            self.model.backbone = loaded
+        else:
+            self.model = loaded
 
     def forward_heads(self, image: Tensor) -> tuple[Tensor, ...]:
         """Logits of the one head; see `Network`."""
@@ -87,30 +118,28 @@ class LinearProbe(nn.Module):
         return SimpleNamespace(logits=self.classifier(self.backbone(whole).feature_maps[-1]))
 
 
-def _make(directory: Path, num_classes: int, load: bool) -> tuple[nn.Module, dict[str, Any]]:
-    """The model of a directory, random or with its weights, and what loading said."""
+def _make(directory: Path, num_classes: int) -> nn.Module:
+    """The model of a directory, its weights random."""
     try:
         from transformers import AutoBackbone, AutoConfig, AutoModelForSemanticSegmentation
+        from transformers.utils import logging
     except ImportError:
         raise ConfigError(
-            "model.name: 'transformers' needs the package transformers: pip install "
-            "'tpld[transformers]'"
+            "model.name: 'transformers' needs an optional package: pip install 'tpld[transformers]'"
         ) from None
     if not (directory / "config.json").is_file():
         raise ConfigError(
             f"model.weights: {directory} is no local directory of a transformers model "
             "(config.json and safetensors)"
         )
-    options: dict[str, Any] = {"num_labels": num_classes, "local_files_only": True}
+    logging.set_verbosity_error()  # our report says it in a sentence
+    logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(directory, **options)
-        known = type(config) in AutoModelForSemanticSegmentation._model_mapping
-        maker = AutoModelForSemanticSegmentation if known else AutoBackbone
-        if load:
-            options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
-            model, info = maker.from_pretrained(directory, use_safetensors=True, **options)
-        else:
-            model, info = maker.from_config(config), {}
+        config = AutoConfig.from_pretrained(
+            str(directory), num_labels=num_classes, local_files_only=True
+        )
+        if type(config) in AutoModelForSemanticSegmentation._model_mapping:
+            return AutoModelForSemanticSegmentation.from_config(config).float()
+        return LinearProbe(AutoBackbone.from_config(config), num_classes).float()
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"model.weights: {directory} cannot be used ({error})") from None
-    return model if known else LinearProbe(model, num_classes), info

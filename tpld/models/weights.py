@@ -182,8 +182,8 @@ def load_model(network: nn.Module, path: Path) -> dict[str, str]:
     if lacking and len(lacking) == len(extra):
         state |= extra
         log.info("%s", loading_report(str(path), len(state) - len(extra), lacking, []))
-        if isinstance(network, Network):
-            network.random_norms = norms_of(network, lacking)
+    if isinstance(network, Network):
+        network.random_norms = norms_of(network, lacking)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
