@@ -4,6 +4,7 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from torch import nn
 
 from tpld.config import Compute, load_config
 from tpld.errors import ConfigError, StoreError
@@ -57,13 +58,11 @@ def test_a_backbone_of_mobilenet_and_the_batch_norm_that_it_leaves_random(tmp_pa
     assert network.random_norms == {"head.main.cbr.1"}
 
     set_batch_norm(network, "frozen")
-    before = {k: v.clone() for k, v in network.state_dict().items()}
-    network(torch.randn(2, 3, 32, 32)).square().mean().backward()
-    moved = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
-    norm = "head.main.cbr.1"
-    assert moved == {f"{norm}.{n}" for n in ("running_mean", "running_var", "num_batches_tracked")}
-    assert network.get_parameter(f"{norm}.weight").grad is not None
-    assert network.get_parameter("backbone.0.1.weight").grad is None
+    norms = {n: m for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert len(norms) > 40
+    assert [name for name, norm in norms.items() if norm.training] == ["head.main.cbr.1"]
+    for name, norm in norms.items():
+        assert norm.weight.requires_grad == (name == "head.main.cbr.1")
 
 
 def test_a_whole_segmentation_model_of_other_classes(tmp_path):
