@@ -21,7 +21,7 @@ class Layout:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.root = f"{config.results}/{config.experiment}"
-        self.source_root = f"{self.root}/source/{config.model.name}"
+        self.source_root = f"{self.root}/source/{config.model.folder_name}"
 
     def data(self, part: str) -> str:
         """Data preparation: ``check.csv``, ``source_train``, ``target_train_truth``, ..."""
