@@ -86,7 +86,7 @@ def test_readable_sizes(size, text):
     assert readable(size) == text
 
 
-def test_an_empty_measure_is_not_needed_for_layers_without_weight():
+def test_the_layer_of_weights_is_measured_too():
     size = (8, 8)
     layers = {"label": np.zeros(size, np.uint8), "origin": np.zeros(size, np.uint8)}
     plain = measure_labels(**layers, score=np.ones(size, np.float32))
