@@ -7,6 +7,7 @@ from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
 from tpld.method import checks
+from tpld.method.fastmath import expm1_bounded
 from tpld.method.labels import IGNORE
 
 
@@ -27,7 +28,7 @@ def normalised_excess(log_p: ArrayLike, log_threshold: ArrayLike) -> NDArray[np.
     log_p = checks.class_maps("log_p", log_p)
     log_threshold = checks.per_class("log_threshold", log_threshold, len(log_p))
     excess = log_p - log_threshold[:, None, None]
-    return np.expm1(excess, out=excess)
+    return _expm1(excess)
 
 
 def excess_from_probabilities(p: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float32]:
@@ -51,7 +52,7 @@ def select(excess: ArrayLike) -> NDArray[np.uint8]:
     bar is accepted (the paper prints a strict >): a saturated class, λ = 1, would lose all pixels.
     """
     excess = checks.class_maps("excess", excess)
-    return _best_class(excess, np.zeros(len(excess), np.float32))[0]
+    return _best_class(excess, np.zeros(len(excess), np.float32), False)[0]
 
 
 def select_from_logs(
@@ -63,8 +64,8 @@ def select_from_logs(
     excess of the best class (H, W) float32 of every pixel, labelled (>= 0) or not. METHOD 4 [C].
     """
     log_p = checks.class_maps("log_p", log_p)
-    label, best = _best_class(log_p, checks.per_class("log_threshold", log_threshold, len(log_p)))
-    return label, np.expm1(best, out=best)
+    bar = checks.per_class("log_threshold", log_threshold, len(log_p))
+    return _best_class(log_p, bar, True)
 
 
 def top_two(excess: ArrayLike, rank: ArrayLike | None = None) -> Candidates:
@@ -75,10 +76,10 @@ def top_two(excess: ArrayLike, rank: ArrayLike | None = None) -> Candidates:
     """
     excess = checks.class_maps("excess", excess)
     if rank is None:
-        return Candidates(*_two_best_classes(excess, np.zeros(len(excess), np.float32)))
+        return Candidates(*_two_best_classes(excess, np.zeros(len(excess), np.float32), False))
     rank = checks.class_maps("rank", rank)
     checks.same_shape(excess=excess, rank=rank)
-    first, second, _, _ = _two_best_classes(rank, np.zeros(len(rank), np.float32))
+    first, second, _, _ = _two_best_classes(rank, np.zeros(len(rank), np.float32), False)
     return Candidates(first, second, _at(excess, first), _at(excess, second))
 
 
@@ -95,12 +96,10 @@ def top_two_from_logs(
     checks.one_of("rank_by", rank_by, ("normalised", "probability"))
     log_p = checks.class_maps("log_p", log_p)
     bar = checks.per_class("log_threshold", log_threshold, len(log_p))
-    by_r = rank_by == "normalised"
-    first, second, best, next_best = _two_best_classes(log_p, bar if by_r else np.zeros_like(bar))
-    if not by_r:
-        best -= bar[first]
-        next_best -= bar[second]
-    return Candidates(first, second, np.expm1(best, out=best), np.expm1(next_best, out=next_best))
+    if rank_by == "normalised":
+        return Candidates(*_two_best_classes(log_p, bar, True))
+    first, second, best, next_best = _two_best_classes(log_p, np.zeros_like(bar), False)
+    return Candidates(first, second, _expm1(best - bar[first]), _expm1(next_best - bar[second]))
 
 
 def _at(maps: NDArray[np.float32], class_id: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -108,9 +107,26 @@ def _at(maps: NDArray[np.float32], class_id: NDArray[np.uint8]) -> NDArray[np.fl
     return np.take_along_axis(maps, class_id[None].astype(np.intp), axis=0)[0]
 
 
+def _expm1(logarithms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """e^x - 1 of each element, in place: contiguous float32 of any shape."""
+    if logarithms.size:
+        _expm1_rows(logarithms.reshape(-1, logarithms.shape[-1]))
+    return logarithms
+
+
 @njit(cache=True, parallel=True)
-def _best_class(maps, offset):
+def _expm1_rows(values):
+    for y in prange(values.shape[0]):
+        row = values[y]
+        for x in range(len(row)):
+            row[x] = expm1_bounded(row[x])
+
+
+@njit(cache=True, parallel=True)
+def _best_class(maps, offset, logarithms):
     """Class with the largest maps[k] - offset[k], 255 where that is negative, and that value.
+
+    Of `logarithms`, not the value but e to its power, minus 1: the excess.
 
     Classes outside, columns inside: every memory stream is contiguous, the row of results stays
     in the first-level cache, and without branches the compiler compares many pixels at a time (it
@@ -131,12 +147,16 @@ def _best_class(maps, offset):
                 labels[x] = class_id if better else old
                 values[x] = value if better else top
         for x in range(width):
-            labels[x] = labels[x] if values[x] >= 0 else np.uint8(IGNORE)
+            old = labels[x]
+            labels[x] = old if values[x] >= 0 else np.uint8(IGNORE)
+        if logarithms:
+            for x in range(width):
+                values[x] = expm1_bounded(values[x])
     return label, best
 
 
 @njit(cache=True, parallel=True)
-def _two_best_classes(maps, offset):
+def _two_best_classes(maps, offset, logarithms):
     """The two classes with the largest maps[k] - offset[k], and those values; see _best_class.
 
     A value above the best pushes the best to second place; the strict > keeps the lower id at ties.
@@ -162,4 +182,7 @@ def _two_best_classes(maps, offset):
                 lower, lower_id = (value, class_id) if enters else (low, b)
                 seconds[x], lows[x] = (a, top) if wins else (lower_id, lower)
                 firsts[x], tops[x] = (class_id, value) if wins else (a, top)
+        if logarithms:
+            for x in range(width):
+                tops[x], lows[x] = expm1_bounded(tops[x]), expm1_bounded(lows[x])
     return first, second, best, next_best
