@@ -32,7 +32,7 @@ class Layout:
 
     def network(self, network: str | None) -> str:
         """Folder of a row's network (None: the model's)."""
-        return network or self.config.model.name.replace("/", "-")
+        return network or self.config.model.folder_name
 
     def source_of(self, method: str, seed: object, part: str = "") -> str:
         """The source model that a method starts from."""
