@@ -102,20 +102,23 @@ def test_discriminators_learn_to_tell_the_domains(name, runtime):
             head.weight *= 20
     setup.batch["target"] *= 0.01
     setup.step.optimizer.param_groups.clear()  # the network stays
-    losses = [setup.step(setup.batch, 0)["discriminator"].item() for _ in range(25)]
-    assert losses[-1] < 0.7 * losses[0]
+    losses = [setup.step(setup.batch, 0)["discriminator"].item() for _ in range(7)]
+    assert losses[-1] < losses[3] < losses[0]
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_network_moves_where_the_target_is_called_source(name, runtime):
     """Cross-entropy weighs nothing here and discriminators stand still."""
-    weight = {"minent": "entropy_weight"}.get(name, "adversarial_weight")
-    setup = Setup(name, runtime, **{weight: 1.0})
+    keys = {
+        "minent": {"entropy_weight": 1.0},
+        "clan": {"adversarial_weight": 1.0, "local_weight": 0.0, "epsilon": 1.0},
+    }
+    setup = Setup(name, runtime, **keys.get(name, {"adversarial_weight": 1.0}))
     setup.step._supervised = lambda source, label: source[0].sum() * 0
     setup.step._train_discriminators = lambda *_: torch.zeros(())
     term = "entropy" if name == "minent" else "adversarial"
     before = copy.deepcopy(setup.discriminators.state_dict())
-    losses = [setup.step(setup.batch, 1)[term].item() for _ in range(8)]
+    losses = [setup.step(setup.batch, 1)[term].item() for _ in range(5)]
     assert losses[-1] < losses[0]
     after = setup.discriminators.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
@@ -125,7 +128,7 @@ def test_the_network_moves_where_the_target_is_called_source(name, runtime):
 def test_minent_makes_target_predictions_surer(runtime):
     setup = Setup("minent", runtime, entropy_weight=1.0, auxiliary_entropy_weight=1.0)
     before = [entropy_loss(x).item() for x in setup.logits("target")]
-    for _ in range(8):
+    for _ in range(5):
         setup.step(setup.batch, 0)
     after = [entropy_loss(x).item() for x in setup.logits("target")]
     assert after[0] < before[0]
