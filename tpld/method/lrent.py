@@ -27,8 +27,7 @@ def select_lrent(
     may have an excess a little under 0: its second class helps Z over 1.
     """
     log_p, bar = _checked(log_p, log_threshold, alpha)
-    label, best, log_z = _best_and_log_z(log_p, bar, np.float32(1 / alpha))
-    label[~(log_z >= 0)] = IGNORE
+    label, best = _kept_class(log_p, bar, np.float32(1 / alpha))
     return label, np.expm1(best, out=best)
 
 
@@ -53,12 +52,16 @@ def _checked(
 
 
 @njit(cache=True, parallel=True)
-def _best_and_log_z(log_p, bar, power):
-    """Class of the largest log r, that log r, and log Z, of every pixel."""
+def _kept_class(log_p, bar, power):
+    """Class of the largest log r where Z >= 1, else 255, and that log r of every pixel.
+
+    Z lies between r_best^(1/α) and K times it: only between the two are powers of the other
+    classes summed, relative to the best.
+    """
     num_classes, height, width = log_p.shape
     label = np.zeros((height, width), np.uint8)
     best = np.empty((height, width), np.float32)
-    log_z = np.empty((height, width), np.float32)
+    most = np.float32(np.log(num_classes))
     for y in prange(height):
         for x in range(width):
             best[y, x] = log_p[0, y, x] - bar[0]
@@ -69,16 +72,17 @@ def _best_and_log_z(log_p, bar, power):
                 better = value > best[y, x]
                 label[y, x] = class_id if better else label[y, x]
                 best[y, x] = value if better else best[y, x]
-        # Z = r_best^(1/α) (1 + others): log1p keeps others that are tiny beside 1.
-        for x in range(width):
-            log_z[y, x] = np.float32(0)
+        others = np.zeros(width, np.float32)
         for k in range(num_classes):
             for x in range(width):
-                other = np.exp((log_p[k, y, x] - bar[k] - best[y, x]) * power)
-                log_z[y, x] += other if k != label[y, x] else np.float32(0)
+                log_power = best[y, x] * power
+                if log_power < 0 and log_power + most >= 0 and k != label[y, x]:
+                    others[x] += np.exp((log_p[k, y, x] - bar[k] - best[y, x]) * power)
+        # Z = r_best^(1/α) (1 + others): log1p keeps others that are tiny beside 1.
         for x in range(width):
-            log_z[y, x] = best[y, x] * power + np.log1p(log_z[y, x])
-    return label, best, log_z
+            if not best[y, x] * power + np.log1p(others[x]) >= 0:
+                label[y, x] = IGNORE
+    return label, best
 
 
 @njit(cache=True, parallel=True)
