@@ -46,13 +46,13 @@ def runtime() -> Runtime:
 
 @pytest.fixture()
 def make_labels(tmp_path: Path):
-    def make(names: list[str], labels: list[np.ndarray]) -> Labels:
+    def make(names: list[str], labels: list[np.ndarray], origin: int = 1) -> Labels:
         path = tmp_path / "labels.zarr"
         sizes = [label.shape for label in labels]
-        origins = {0: "none", 1: "confident"}
+        origins = {0: "none", 1: "confident", 2: "voted_1"}
         with new_labels(path, names, sizes, CLASSES, np.log([0.9, 0.8, 0.7]), origins, {}) as out:
             for i, label in enumerate(labels):
-                out.write(i, label=label, origin=label * 0 + 1, score=label * 0.0 + 1)
+                out.write(i, label=label, origin=label * 0 + origin, score=label * 0.0 + 1)
         return Labels(path)
 
     return make

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from tpld.config import Config, Voting
 from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
-from tpld.method.mixture import candidates_from_logits
+from tpld.method.mixture import candidates_from_logits, log_probabilities
 from tpld.method.voting import VotingResult, vote
+from tpld.methods import SelfTraining, parse_method, recipe_of
 from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.provenance import record
+from tpld.settings import settings_of
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import measure_labels, new_labels
 from tpld.stores.predictions import Predictions
 from tpld.stores.space import ensure_space
 
+Select = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out: Path) -> None:
-    """Label every image of `predictions` into the store `out`; `voting` is TPLD's phase 1.
+
+def label(config: Config, method: str, predictions: Path, thresholds: Path, out: Path) -> None:
+    """Label every image of `predictions` into the store `out` as a method does, TPLD by voting.
 
     Raises:
         StoreError: the disk is too small for it; nothing is written then.
     """
+    row = parse_method(method)
+    select = _selection(config, method)
     store = Predictions(predictions)
     log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
-    settings = config.voting if voting else config.voting.model_copy(update={"iterations": 0})
-    run = record("label", {"voting": settings.model_dump()}, [predictions, thresholds])
+    settings = config.voting if row.tpld else config.voting.model_copy(update={"iterations": 0})
+    run = record("label", settings_of(config, "label", method), [predictions, thresholds])
 
     def labels_of(i: int, logits: np.ndarray) -> VotingResult:
-        return label_image(logits, store.size(i), log_threshold, settings)
+        return label_image(logits, store.size(i), log_threshold, settings, select)
 
     sizes = [store.size(i) for i in range(len(store))]
     measured = measure_labels(**_layers(labels_of(0, store.logits(0))))
@@ -57,8 +64,19 @@ def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out
         )
 
 
+def _selection(config: Config, method: str) -> Select | None:
+    """The selection of a method; None where it is that of CBST, which the candidates tell."""
+    recipe = recipe_of(config, parse_method(method))
+    assert isinstance(recipe, SelfTraining)
+    return None if type(recipe).select is SelfTraining.select else recipe.select
+
+
 def label_image(
-    logits: np.ndarray, size: tuple[int, int], log_threshold: np.ndarray, settings: Voting
+    logits: np.ndarray,
+    size: tuple[int, int],
+    log_threshold: np.ndarray,
+    settings: Voting,
+    select: Select | None = None,
 ) -> VotingResult:
     """Pseudo labels of one image: what is confident (METHOD 4), then what voting adds (METHOD 5).
 
@@ -67,14 +85,18 @@ def label_image(
         size: (H, W) at label resolution.
         log_threshold: float32 (K,).
         settings: voting keys; 0 iterations leave the sparse labels.
+        select: the base method's selection from log p (K, H, W); None: label argmax r, r >= 1.
 
     Returns:
         Label and origin; the excess of an unlabelled pixel is that of its best class, and tells
         how far that stays below the bar.
     """
     by_score = candidates_from_logits(logits, size, log_threshold)
-    best = by_score.first_excess
-    confident = np.where(best >= 0, by_score.first, np.uint8(IGNORE))
+    if select:
+        confident, best = select(log_probabilities(logits, size), log_threshold)
+    else:
+        best = by_score.first_excess
+        confident = np.where(best >= 0, by_score.first, np.uint8(IGNORE))
     if settings.iterations and settings.rank_by == "probability":
         candidates = candidates_from_logits(logits, size, log_threshold, "probability")
     else:

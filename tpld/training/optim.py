@@ -8,11 +8,13 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from tpld.config import SelfTraining, SourceTraining
+from tpld.config import Adversarial, SelfTraining, SourceTraining
 from tpld.method.schedule import polynomial_decay
 
 
-def make_sgd(network: nn.Module, section: SourceTraining | SelfTraining, rate: float) -> SGD:
+def make_sgd(
+    network: nn.Module, section: SourceTraining | SelfTraining | Adversarial, rate: float
+) -> SGD:
     """SGD over the trainable parameters, those of `network.head` at `head_factor` times it."""
     groups = _groups(network, rate, section.head_factor)
     return SGD(groups, momentum=section.momentum, weight_decay=section.weight_decay)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from tpld.evaluation.metrics import iou
 from tpld.layout import parse_round
+from tpld.methods import parse_method
 from tpld.report.blocks import Block, Plot, Section, Text
 from tpld.report.experiment import Experiment
 from tpld.report.sections.losses import loss_plots
@@ -43,7 +44,7 @@ def curves_section(experiment: Experiment) -> Section:
 def miou_over_rounds(experiment: Experiment, method: str, seed: int) -> pd.Series:
     """mIoU in percent at scale 1 by number of rounds trained; 0 is the source model."""
     layout = experiment.layout
-    paths = [layout.evaluation("source", seed, "target_val")]
+    paths = [layout.evaluation(parse_method(method).source_row, seed, "target_val")]
     paths += [layout.round(method, seed, r, "evaluation.csv") for r in layout.rounds(method)]
     values = {}
     for place, path in enumerate(paths):
