@@ -243,7 +243,7 @@ def evaluate(
     model: Input,
     data: Input,
     out: Out,
-    single: Annotated[bool, typer.Option(help="Scale 1 alone.")] = False,
+    single: Annotated[bool, typer.Option(help="The last protocol alone.")] = False,
     log: Log = None,
 ) -> None:
     """Evaluate a network on a labelled split (METHOD 12)."""

@@ -48,7 +48,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         *_in("phase2", "gamma", "full_label", "epochs", "pairs", "learning_rate"),
         *_in("phase2", "adversarial_weight", "discriminator_learning_rate"),
     ),
-    "evaluate": (*_NETWORK, *_in("evaluation", "scales", "mirror")),
+    "evaluate": (*_NETWORK, *_in("evaluation", "protocols")),
     "compare": ("methods", "seeds", "evaluation.subsets"),
 }
 

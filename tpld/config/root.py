@@ -6,26 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from tpld.config.base import Positive, Section
+from tpld.config.base import Section
 from tpld.config.data import Data
+from tpld.config.evaluation import Evaluation
 from tpld.config.labels import Dump, Thresholds, Voting
 from tpld.config.model import Compute, Model
 from tpld.config.training import Loss, Phase2, SelfTraining, SourceTraining
 
 MethodName = Literal["source", "crst_mrkld", "crst_mrkld+tpld"]
-
-
-class Evaluation(Section):
-    """Evaluation protocol (METHOD 12)."""
-
-    scales: list[Positive] = Field(default=[0.9, 1.0, 1.2], min_length=1)
-    """Image scales whose logits are averaged; scale 1 alone is always reported too."""
-    mirror: bool = True
-    """Average with the mirror image at each scale."""
-    every_round: bool = False
-    """Evaluate the network of each round too (scale 1 alone), for the report's curves."""
-    subsets: dict[str, list[str]] = Field(default={})
-    """Named means over some classes, e.g. R-mIoU."""
 
 
 class Config(Section):
@@ -62,7 +50,7 @@ class Config(Section):
     phase2: Phase2 = Phase2()
     """Phase 2."""
     evaluation: Evaluation = Evaluation()
-    """Evaluation protocol."""
+    """Evaluation protocols."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -1,22 +1,39 @@
-"""From the configuration to lists of files: which images and labels belong to which split.
-
-Both kinds of data end here as the same thing, a `FolderData`: the procedural city is written as
-folders first, and everything after that does not know it from anybody's own images.
-"""
+"""From the folders of a split to the list of its files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
-
-from tpld.config import ClassEntry, Config, FolderData, FolderSplits
+from tpld.config import Config
+from tpld.data.folders import (
+    IGNORE,
+    ClassTable,
+    Folders,
+    benchmark_of,
+    city_root,
+    class_table,
+    folders_of,
+    has_split,
+    has_truth,
+)
 from tpld.data.splits import Split
 from tpld.errors import DataError
 
-IGNORE = 255
+__all__ = [
+    "IGNORE",
+    "ClassTable",
+    "Folders",
+    "Item",
+    "benchmark_of",
+    "city_root",
+    "class_table",
+    "folders_of",
+    "has_split",
+    "has_truth",
+    "list_items",
+]
 
 
 class Item(NamedTuple):
@@ -27,89 +44,6 @@ class Item(NamedTuple):
     label: Path | None
 
 
-@dataclass(frozen=True)
-class ClassTable:
-    """Names, label-file ids and colours; the position of a class is its training id."""
-
-    names: list[str]
-    ids: list[int]
-    colors: np.ndarray
-    ignored_ids: list[int]
-
-    @property
-    def lookup(self) -> np.ndarray:
-        """uint16 (65536,): training id of each file value, 255 if ignored, 65535 if unknown."""
-        table = np.full(65536, 65535, np.uint16)
-        table[[*self.ignored_ids, IGNORE]] = IGNORE
-        table[self.ids] = np.arange(len(self.ids))
-        return table
-
-    @property
-    def palette(self) -> np.ndarray:
-        """uint8 (256, 3): colour of each training id; black where there is none."""
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(self.colors)] = self.colors
-        return palette
-
-
-def city_root(config: Config) -> Path:
-    """Where the procedural city of this experiment is written."""
-    return Path(config.results) / config.experiment / "data" / "city"
-
-
-def folder_data(config: Config) -> FolderData:
-    """The data of a configuration as folders, whatever its kind."""
-    if config.data.kind == "folder":
-        assert config.data.folder is not None  # the configuration has checked it
-        return config.data.folder
-    from tpld.data.city import CITY_CLASSES
-
-    root = city_root(config)
-    entries = [
-        ClassEntry(name=name, id=index, color=color)
-        for index, (name, color) in enumerate(CITY_CLASSES)
-    ]
-    return FolderData(
-        source=_city_domain(root / "source"), target=_city_domain(root / "target"), classes=entries
-    )
-
-
-def _city_domain(root: Path) -> FolderSplits:
-    return FolderSplits(
-        images=str(root / "images"),
-        labels=str(root / "labels"),
-        train=str(root / "train.txt"),
-        val=str(root / "val.txt"),
-    )
-
-
-def class_table(config: Config) -> ClassTable:
-    """The class table of a configuration."""
-    data = folder_data(config)
-    return ClassTable(
-        names=[entry.name for entry in data.classes],
-        ids=[entry.id for entry in data.classes],
-        colors=np.array([entry.color for entry in data.classes], np.uint8),
-        ignored_ids=list(data.ignored_ids),
-    )
-
-
-def domain_of(config: Config, split: Split) -> FolderSplits:
-    """The folders that a split comes from."""
-    data = folder_data(config)
-    return data.source if split.startswith("source") else data.target
-
-
-def has_split(config: Config, split: Split) -> bool:
-    """Whether the configuration gives this split (training splits always exist)."""
-    return split.endswith("train") or domain_of(config, split).val is not None
-
-
-def has_truth(config: Config, split: Split) -> bool:
-    """Whether the split comes with ground truth."""
-    return has_split(config, split) and domain_of(config, split).labels is not None
-
-
 def list_items(config: Config, split: Split) -> list[Item]:
     """Images (and labels) of a split in the order of its list.
 
@@ -117,29 +51,35 @@ def list_items(config: Config, split: Split) -> list[Item]:
         DataError: folder or list missing, list empty, a name twice, outside the folder, or
             without its image.
     """
-    domain = domain_of(config, split)
-    images = Path(domain.images)
-    if not images.is_dir():
-        raise DataError(f"{split}: image folder {images} does not exist. Correct `images`")
-    list_file = domain.train if split.endswith("train") else domain.val
-    names = _read_list(Path(list_file), split) if list_file else _all_names(images, domain)
+    folders = folders_of(config, split)
+    if folders is None:
+        raise DataError(f"{split}: no such split is configured. Give a list of its images")
+    images, labels = str(folders.images), str(folders.labels)
+    if not folders.images.is_dir():
+        raise DataError(f"{split}: image folder {images} does not exist. {folders.remedy}")
+    names = _read_list(folders, split) if folders.names else _all_names(folders)
     if not names:
-        where = f"list {list_file}" if list_file else f"no *{domain.image_suffix} below {images}"
+        where = (
+            f"list {folders.names}"
+            if folders.names
+            else f"no *{folders.image_suffix} below {images}"
+        )
         raise DataError(f"{split}: the split is empty ({where}). Name at least one image")
-    labels = Path(domain.labels) if domain.labels else None
     items = [
         Item(
             name,
-            images / f"{name}{domain.image_suffix}",
-            labels / f"{name}{domain.label_suffix}" if labels else None,
+            Path(f"{images}/{name}{folders.image_suffix}"),
+            Path(f"{labels}/{name}{folders.label_suffix}") if folders.labels else None,
         )
         for name in names
     ]
-    _check_exist(items, split)
+    _check_exist(items, split, folders.pairs)
     return items
 
 
-def _read_list(path: Path, split: str) -> list[str]:
+def _read_list(folders: Folders, split: str) -> list[str]:
+    path = folders.names
+    assert path is not None
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -163,13 +103,19 @@ def _read_list(path: Path, split: str) -> list[str]:
     return names
 
 
-def _all_names(images: Path, domain: FolderSplits) -> list[str]:
-    suffix = domain.image_suffix
-    found = sorted(images.rglob(f"*{suffix}"))
-    return [path.relative_to(images).as_posix().removesuffix(suffix) for path in found]
+def _all_names(folders: Folders) -> list[str]:
+    # By text: a Path for each of 25 000 names would take longer than the look at the disk.
+    root, suffix = str(folders.images), folders.image_suffix
+    found = (
+        f"{folder}/{file}"[len(root) + 1 :].removesuffix(suffix)
+        for folder, _, files in os.walk(root)
+        for file in files
+        if file.endswith(suffix)
+    )
+    return sorted(set(found) - folders.left_out)
 
 
-def _check_exist(items: list[Item], split: str) -> None:
+def _check_exist(items: list[Item], split: str, remedy: str) -> None:
     for what, paths in (
         ("image", [item.image for item in items]),
         ("label", [item.label for item in items if item.label]),
@@ -178,5 +124,5 @@ def _check_exist(items: list[Item], split: str) -> None:
         if missing:
             raise DataError(
                 f"{split}: {len(missing)} of {len(paths)} {what} files are missing, first "
-                f"{missing[0]}. Correct the folder, the suffix or the split list"
+                f"{missing[0]}. {remedy}"
             )

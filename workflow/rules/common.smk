@@ -3,6 +3,7 @@
 # of other settings never touches what a running job reads.
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -11,9 +12,10 @@ import tpld.report
 
 from tpld.data.splits import SPLITS
 from tpld.data.sources import (
+    benchmark_of,
     city_root,
-    domain_of,
-    folder_data,
+    class_table,
+    folders_of,
     has_split,
     has_truth,
     list_items,
@@ -66,36 +68,45 @@ wildcard_constraints:
     split="source_train|source_val|target_train|target_val",
 
 
-def data_fingerprint(split, *files):
+@cache
+def listed(split):
+    """Items of a split; without them the plan is made all the same, and check_data will say why."""
+    try:
+        return list_items(cfg, split)
+    except TpldError as error:
+        sys.stderr.write(f"note: planned without its files: {error}\n")
+        return []
+
+
+@cache
+def data_fingerprint(split, file):
     """Names, sizes and times of a split's image or label files: a changed one rebuilds its cache."""
     if cfg.data.kind == "city":
         return None
-    try:
-        items = list_items(cfg, split)
-    except TpldError as error:
-        return str(error)  # check_data will say it
-    paths = [getattr(item, file) for item in items for file in files]
-    stats = [(path.as_posix(), path.stat()) for path in paths if path]
-    return digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+    paths = [str(path) for item in listed(split) if (path := getattr(item, file))]
+    stats = [os.stat(path) for path in paths]
+    return digest(paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats])
 
 
 def data_files(split):
     """Files that stand for a split: the city's folder, or the split's list."""
     if cfg.data.kind == "city":
         return [city_root(cfg).as_posix()]
-    domain = domain_of(cfg, split)
-    name = domain.train if split.endswith("train") else domain.val
-    return [name] if name else []
+    folders = folders_of(cfg, split)
+    found = folders is not None and folders.names is not None
+    return [folders.names.as_posix()] if found and folders.names.is_file() else []
 
 
 def prepare_keys(split):
     """Keys that the decoded arrays depend on: size, and the class table where there are labels."""
+    folders, table = folders_of(cfg, split), class_table(cfg, split)
     return [
         cfg.data.kind,
-        domain_of(cfg, split).resize,
+        folders.resize if folders else None,
         cfg.data.cache_gib,
-        [(e.id, e.name) for e in folder_data(cfg).classes],
-        folder_data(cfg).ignored_ids,
+        list(zip(table.ids, table.names)),
+        table.ignored_ids,
+        table.reader,
     ]
 
 
