@@ -266,6 +266,23 @@ def compare(config: Configuration, out: Out, log: Log = None) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def table(
+    config: Configuration,
+    which: Annotated[str, typer.Option(help="table1 or table2.")],
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Write a table of the paper, our figures beside its own; rows that have not run stay empty.
+
+    `--out` is the folder of the experiment.
+    """
+    settings = _begin(config, log)
+    from tpld.stages.table import table as stage
+
+    stage(settings, which, out)
+
+
+@app.command(rich_help_panel=STAGES)
 def report(config: Configuration, out: Out, log: Log = None) -> None:
     """Write the self-contained report.html of an experiment."""
     settings = _begin(config, log)

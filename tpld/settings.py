@@ -13,7 +13,7 @@ from tpld.methods import loss_of, parse_method
 
 Stage = Literal[
     "train_source", "dump", "thresholds", "label", "train_round",
-    "score", "split", "label_easy", "train_phase2", "evaluate", "compare",
+    "score", "split", "label_easy", "train_phase2", "evaluate", "compare", "table",
 ]  # fmt: skip
 
 _NETWORK = ("model.name", "model.output_stride", "model.aspp_dilations")
@@ -50,6 +50,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": (*_NETWORK, *_in("evaluation", "protocols")),
     "compare": ("methods", "seeds", "evaluation.subsets"),
+    "table": ("methods", "model.name", "seeds", "evaluation.subsets"),
 }
 
 

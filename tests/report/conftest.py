@@ -51,7 +51,7 @@ def make_config(root: Path, truth: bool, methods: list[str], seeds: list[int]) -
             "data": {"kind": "folder", "folder": folders},
             "self_training": {"rounds": 2, "base_rounds": 1},
             "phase2": {"rounds": 1},
-            "evaluation": {"scales": [0.9, 1.0], "every_round": True},
+            "evaluation": {"every_round": True},
         }
     )
 

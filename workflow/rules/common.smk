@@ -20,6 +20,7 @@ from tpld.data.sources import (
     has_truth,
     list_items,
 )
+from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
 from tpld.methods import parse_method, portion_of
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.settings import settings_of
@@ -126,6 +127,23 @@ def evaluations(_):
             if has_truth(cfg, split)
         ]
     return found
+
+
+def evaluations_of_table(wildcards):
+    """Evaluation of those rows of a table of the paper that `methods` names."""
+    names = our_names(cfg.methods, cfg.model.name)
+    rows = [row for row in rows_of(wildcards.which, benchmark_of(cfg)) if row in names]
+    if not rows:
+        raise WorkflowError(
+            f"{wildcards.which}: `methods` names no row that the paper has of these data. Use a "
+            "preset of its benchmarks, workflow/presets/gta5_cityscapes.yaml or "
+            "synthia_cityscapes.yaml"
+        )
+    return [
+        layout.evaluation(names[row], seed, "target_val")
+        for row in rows
+        for seed in cfg.seeds
+    ]
 
 
 def round_tables(_):
