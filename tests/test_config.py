@@ -87,7 +87,6 @@ def test_all_problems_are_named_together():
         ("data.city.height", 63, "greater than or equal to 64 (is 63)"),
         ("experiment", "a/b", "should match pattern"),
         ("model.aspp_dilations", [], "at least 1 item"),
-        ("methods", ["crst"], "'source', 'crst_mrkld' or 'crst_mrkld+tpld' (is 'crst')"),
         ("evaluation.protocols", [{"name": "a", "scales": [0]}], "greater than 0 (is 0)"),
         ("evaluation.protocols", [{"name": "a b"}], "should match pattern"),
         ("evaluation.protocols", [], "at least 1 item"),

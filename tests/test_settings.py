@@ -4,11 +4,15 @@ import pytest
 from pydantic import BaseModel
 
 from tpld.config import Config, load_config
+from tpld.methods import parse_method
 from tpld.settings import _KEYS, Stage, settings_of
 
 BASE = {"source_training": {"batch_norm": "train"}, "model": {"weights": "random"}}
 METHODS = ("source", "crst_mrkld", "crst_mrkld+tpld")
 STAGES = get_args(Stage)
+
+ADVERSARIAL = ("train_adversarial",)
+RUN = {"self_training": ("label", "train_round", "train_phase2"), "adversarial": ADVERSARIAL}
 
 # What no stage is handed as a setting, and why.
 ELSEWHERE = {
@@ -23,6 +27,7 @@ ELSEWHERE = {
     "self_training.base_rounds": "says how many jobs there are",
     "phase2.rounds": "says how many jobs there are",
     "evaluation.every_round": "says how many jobs there are",
+    "networks": "reaches stages through the sections that it changes",
 }
 
 
@@ -71,7 +76,7 @@ def of(stage: str, *methods: str) -> set[str]:
         ("thresholds.mined_share", 0.1, of("thresholds")),
         ("loss.beta", 0.5, of("train_round", "crst_mrkld+tpld") | of("train_phase2")),
         ("loss.on_unlabelled", True, of("train_round", "crst_mrkld+tpld")),
-        ("loss.mrkld_weight", 0.1, of("train_round")),
+        ("loss.mrkld_weight", 0.1, of("train_round", "crst_mrkld", "crst_mrkld+tpld")),
         ("self_training.crop", [64, 64], of("train_round") | of("train_phase2")),
         ("self_training.learning_rate", 1.0, of("train_round")),
         ("source_training.steps", 7, of("train_source")),
@@ -90,10 +95,18 @@ def test_a_key_changes_the_settings_of_these_stages_alone(key, value, reached):
 
 
 def test_the_network_reaches_every_stage_that_builds_it():
-    built = {"train_source", "dump", "train_round", "train_phase2", "evaluate"}
+    built = {"train_source", "dump", "train_round", "train_phase2", "evaluate", *ADVERSARIAL}
     assert {pair.split()[0] for pair in changed("model.output_stride", 16)} == built
-    # Where the weights came from matters to the stage that loads them, no other.
-    assert changed("model.weights", "DEFAULT") == of("train_source")
+    # Where the weights came from matters to the stages that load them, no others.
+    loads = of("train_source") | of("train_adversarial")
+    assert changed("model.weights", "DEFAULT") == loads
+    from_source = {**BASE, "adversarial": {"start": "source"}}
+    others = {**from_source, "model": {"weights": "DEFAULT"}}
+    before, after = (
+        settings_of(load_config(tree), "train_adversarial", "clan")
+        for tree in (from_source, others)
+    )
+    assert before == after
 
 
 def test_a_base_method_is_recorded_without_the_keys_of_tpld():
@@ -129,3 +142,35 @@ def test_no_key_is_both_claimed_and_explained_away():
     claimed = {key for keys in _KEYS.values() for key in keys}
     assert claimed & set(ELSEWHERE) == set()
     assert set(_KEYS) == set(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "reached"),
+    [
+        ({"options": {"crst_lrent": {"alpha": 0.5}}}, "crst_lrent", {"label", "train_round"}),
+        ({"options": {"crst_lrent": {"alpha": 0.5}}}, "crst_mrkld", set()),
+        ({"options": {"clan": {"local_weight": 10}}}, "clan", {"train_adversarial"}),
+        ({"options": {"clan": {"local_weight": 10}}}, "advent", set()),
+        ({"loss": {"mrkld_weight": 1}}, "cbst+tpld", set()),
+        ({"adversarial": {"steps": 9}}, "minent", {"train_adversarial"}),
+    ],
+)
+def test_options_are_of_their_method_alone(changes, row, reached):
+    before, after = load_config(BASE), load_config({**BASE, **changes})
+    kind = parse_method(row).kind
+    stages = RUN[kind]
+    found = {s for s in stages if settings_of(before, s, row) != settings_of(after, s, row)}
+    assert found == reached
+
+
+def test_a_row_of_another_network_has_that_networks_settings():
+    networks = {"small": {"name": "deeplabv2_resnet18", "self_training": {"learning_rate": 0.1}}}
+    config = load_config({**BASE, "networks": networks})
+    found = settings_of(config, "train_round", "cbst@small")
+    assert found["model.name"] == "deeplabv2_resnet18"
+    assert found["self_training.learning_rate"] == 0.1
+    plain = settings_of(config, "train_round", "cbst")
+    assert plain["model.name"] == "deeplabv2_resnet101"
+    assert plain["self_training.learning_rate"] == 5e-5
+    # Commands hand on the row's configuration, and ask for the row's settings again.
+    assert settings_of(config.of("cbst@small"), "train_round", "cbst@small") == found

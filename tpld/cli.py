@@ -37,15 +37,26 @@ Log = Annotated[Path | None, typer.Option(help="Also write messages to this file
 Out = Annotated[Path, typer.Option(help="What to write; it appears only when it is whole.")]
 Seed = Annotated[int, typer.Option(help="Seed of sampling and initial weights.")]
 Round = Annotated[int, typer.Option("--round", help="Round, from 0.")]
-MethodOption = Annotated[str, typer.Option("--method", help="Name of the method.")]
+MethodOption = Annotated[str, typer.Option("--method", help="The method: a row of the table.")]
+NetworkOption = Annotated[
+    str | None, typer.Option("--network", help="Network; left out: that of the model section.")
+]
 Input = Annotated[Path, typer.Option()]
 
 
-def _begin(config: Path, log: Path | None) -> Config:
+def _begin(
+    config: Path, log: Path | None, method: str | None = None, network: str | None = None
+) -> Config:
+    """Logging, and the configuration as a row (or the rows of a network) sees it."""
+    from tpld.errors import ConfigError
     from tpld.progress import setup_logging
 
     setup_logging(log)
-    settings = load_config(config)
+    try:
+        settings = load_config(config).of(method)
+        settings = settings.with_network(network) if network else settings
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     # Before numba is imported. It shares OpenMP with torch, and its thread count becomes torch's:
     # were they to differ, sums would be taken in another order once a kernel has run.
     threads = settings.compute.threads or len(os.sched_getaffinity(0))
@@ -92,18 +103,32 @@ def prepare(
 
 
 @app.command("train-source", rich_help_panel=STAGES)
-def train_source(config: Configuration, seed: Seed, data: Input, out: Out, log: Log = None) -> None:
+def train_source(
+    config: Configuration,
+    seed: Seed,
+    data: Input,
+    out: Out,
+    network: NetworkOption = None,
+    log: Log = None,
+) -> None:
     """Train the source model (METHOD 1); resumes after a kill."""
-    settings = _begin(config, log)
+    settings = _begin(config, log, network=network)
     from tpld.stages.train_source import train_source as stage
 
     stage(settings, seed, data, out)
 
 
 @app.command(rich_help_panel=STAGES)
-def dump(config: Configuration, model: Input, images: Input, out: Out, log: Log = None) -> None:
+def dump(
+    config: Configuration,
+    model: Input,
+    images: Input,
+    out: Out,
+    network: NetworkOption = None,
+    log: Log = None,
+) -> None:
     """Predict the target training images into a Zarr store (METHOD 2)."""
-    settings = _begin(config, log)
+    settings = _begin(config, log, network=network)
     from tpld.stages.dump import dump as stage
 
     stage(settings, model, images, out)
@@ -127,17 +152,17 @@ def thresholds(
 @app.command(rich_help_panel=STAGES)
 def label(
     config: Configuration,
+    method: MethodOption,
     predictions: Input,
     thresholds: Input,
     out: Out,
-    voting: Annotated[bool, typer.Option(help="Densify by voting (TPLD phase 1).")] = True,
     log: Log = None,
 ) -> None:
-    """Make pseudo labels: selection, then voting (METHOD 4 and 5)."""
-    settings = _begin(config, log)
+    """Make pseudo labels: the method's selection, then voting with TPLD (METHOD 4 and 5)."""
+    settings = _begin(config, log, method)
     from tpld.stages.label import label as stage
 
-    stage(settings, predictions, thresholds, voting, out)
+    stage(settings, method, predictions, thresholds, out)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -169,13 +194,18 @@ def train_round(
     labels: Input,
     thresholds: Input,
     out: Out,
+    predictions: Annotated[
+        Path | None, typer.Option(help="The dump, for methods that train on soft labels.")
+    ] = None,
     log: Log = None,
 ) -> None:
     """Retrain on pseudo labels and a source subset (METHOD 6 and 7); resumes after a kill."""
-    settings = _begin(config, log)
+    settings = _begin(config, log, method)
+    from tpld.stages.train_round import RoundInputs
     from tpld.stages.train_round import train_round as stage
 
-    stage(settings, method, seed, round_index, model, source, target, labels, thresholds, out)
+    inputs = RoundInputs(model, source, target, labels, thresholds, predictions)
+    stage(settings, method, seed, round_index, inputs, out)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -231,7 +261,7 @@ def train_phase2(
     log: Log = None,
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
-    settings = _begin(config, log)
+    settings = _begin(config, log, method)
     from tpld.stages.train_phase2 import train_phase2 as stage
 
     stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
@@ -244,10 +274,11 @@ def evaluate(
     data: Input,
     out: Out,
     single: Annotated[bool, typer.Option(help="The last protocol alone.")] = False,
+    network: NetworkOption = None,
     log: Log = None,
 ) -> None:
     """Evaluate a network on a labelled split (METHOD 12)."""
-    settings = _begin(config, log)
+    settings = _begin(config, log, network=network)
     from tpld.stages.evaluate import evaluate as stage
 
     stage(settings, model, data, single, out)

@@ -21,15 +21,22 @@ class Layout:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.root = f"{config.results}/{config.experiment}"
-        self.source_root = f"{self.root}/source/{config.model.name}"
 
     def data(self, part: str) -> str:
         """Data preparation: ``check.csv``, ``source_train``, ``target_train_truth``, ..."""
         return f"{self.root}/data/{part}"
 
-    def source(self, seed: object, part: str = "") -> str:
-        """The source model, which all methods of a seed share."""
-        return f"{self.source_root}/seed{seed}/{part}".rstrip("/")
+    def source(self, seed: object, part: str = "", network: str | None = None) -> str:
+        """The source model, which all rows of a network (None: the model's) and seed share."""
+        return f"{self.root}/source/{self.network(network)}/seed{seed}/{part}".rstrip("/")
+
+    def network(self, network: str | None) -> str:
+        """Folder of a row's network (None: the model's)."""
+        return network or self.config.model.name.replace("/", "-")
+
+    def source_of(self, method: str, seed: object, part: str = "") -> str:
+        """The source model that a method starts from."""
+        return self.source(seed, part, parse_method(method).network)
 
     def method(self, method: str, seed: object, part: str = "") -> str:
         """Folder of a method and seed."""
@@ -42,7 +49,7 @@ class Layout:
     def predictions(self, method: str, seed: object, round_name: str) -> str:
         """The dump of a round; the first one comes from the source model and is shared."""
         if round_name == "round0":
-            return self.source(seed, "predictions.zarr")
+            return self.source_of(method, seed, "predictions.zarr")
         return self.round(method, seed, round_name, "predictions.zarr")
 
     def model_before(self, method: str, seed: object, round_name: str) -> str:
@@ -50,18 +57,20 @@ class Layout:
         names = self.rounds(method)
         place = names.index(round_name)
         if place == 0:
-            return self.source(seed, "model.safetensors")
+            return self.source_of(method, seed, "model.safetensors")
         return self.round(method, seed, names[place - 1], "model.safetensors")
 
     def final_model(self, method: str, seed: object) -> str:
         """The last checkpoint of a method: the one that counts."""
-        names = self.rounds(method)
-        if not names:
-            return self.source(seed, "model.safetensors")
-        return self.round(method, seed, names[-1], "model.safetensors")
+        kind = parse_method(method).kind
+        if kind == "source":
+            return self.source_of(method, seed, "model.safetensors")
+        if kind == "adversarial":
+            return self.method(method, seed, "model.safetensors")
+        return self.round(method, seed, self.rounds(method)[-1], "model.safetensors")
 
     def rounds(self, method: str) -> list[str]:
-        """Names of all rounds of a method, in order."""
+        """Names of all rounds of a method, in order; none where it trains in one go."""
         spec = parse_method(method)
         first = [f"round{r}" for r in range(phase1_rounds(self.config, spec))]
         return first + [f"phase2_round{r}" for r in range(phase2_rounds(self.config, spec))]

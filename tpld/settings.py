@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tpld.config import Config
-from tpld.methods import loss_of, parse_method
+from tpld.methods import loss_of, options_of, parse_method
 
 Stage = Literal[
     "train_source", "dump", "thresholds", "label", "train_round",
-    "score", "split", "label_easy", "train_phase2", "evaluate", "compare", "table",
+    "score", "split", "label_easy", "train_phase2", "train_adversarial", "evaluate", "compare",
+    "table",
 ]  # fmt: skip
 
 _NETWORK = ("model.name", "model.output_stride", "model.aspp_dilations")
@@ -30,9 +31,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "train_source": ("model", "source_training"),
     "dump": (*_NETWORK, "dump"),
     "thresholds": _in("thresholds", "every", "mined_share"),
-    "label": ("voting",),
+    "label": ("voting", "options"),
     "train_round": (
         *_NETWORK,
+        "options",
         *_in("loss", "mrkld_weight", "on_unlabelled", *_BOOTSTRAP),
         *_in("self_training", *_UPDATE, *_CROPS, "epochs", "batch_size", "learning_rate"),
         *_in("self_training", "source_share", "source_share_step", "max_source_share"),
@@ -48,6 +50,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         *_in("phase2", "gamma", "full_label", "epochs", "pairs", "learning_rate"),
         *_in("phase2", "adversarial_weight", "discriminator_learning_rate"),
     ),
+    "train_adversarial": ("model", "adversarial", "options"),
     "evaluate": (*_NETWORK, *_in("evaluation", "protocols")),
     "compare": ("methods", "seeds", "evaluation.subsets"),
     "table": ("methods", "model.name", "seeds", "evaluation.subsets"),
@@ -57,14 +60,25 @@ _KEYS: dict[str, tuple[str, ...]] = {
 def settings_of(config: Config, stage: Stage, method: str | None = None) -> dict[str, Any]:
     """Dotted keys and values that the result of a stage depends on.
 
-    A base method votes in no iteration and bootstraps with nothing, whatever TPLD's keys say; so
-    they do not count for it.
+    With a method (a row of the table): those of its network and of its own options. A base method
+    votes in no iteration and bootstraps with nothing, whatever TPLD's keys say; so they do not
+    count for it.
     """
-    found = {key: config.get(key) for key in _KEYS[stage]}
-    if method and not parse_method(method).tpld:
-        if stage == "label":
-            return {}
-        if stage == "train_round":
+    config = config.of(method)
+    found = {key: config.get(key) for key in _KEYS[stage] if key != "options"}
+    if method is None:
+        return found
+    row = parse_method(method)
+    if "options" in _KEYS[stage]:
+        options = options_of(config, row).model_dump(mode="json")
+        found |= {f"options.{row.base}.{key}": value for key, value in options.items()}
+    if not row.tpld and stage == "label":
+        del found["voting"]
+    if stage == "train_round":
+        if not row.tpld:
             found = {key: v for key, v in found.items() if not key.startswith("loss.")}
-            found["loss.mrkld_weight"] = loss_of(config, parse_method(method)).mrkld_weight
+        found["loss.mrkld_weight"] = loss_of(config, row).mrkld_weight
+    if stage == "train_adversarial" and config.adversarial.start == "source":
+        del found["model"]  # its weights come with the source model, an input
+        found |= {key: config.get(key) for key in _NETWORK}
     return found

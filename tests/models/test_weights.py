@@ -54,8 +54,10 @@ def test_a_backbone_from_a_local_file(network, resnet, tmp_path, suffix):
     save_file(resnet, path) if suffix == "safetensors" else torch.save(resnet, path)
     head = {k: v.clone() for k, v in network.head.state_dict().items()}
     said = load_initial(network, config(weights=str(path)))
+    heads = [f"head.main.branches.{i}.{part}" for i in (0, 1) for part in ("bias", "weight")]
     assert said == (
-        f"{path}: {len(resnet) - 2} matched, 0 missing [], 2 unexpected ['fc.bias', 'fc.weight']"
+        f"{path}: {len(resnet) - 2} matched, 4 missing {heads}, "
+        "2 unexpected ['fc.bias', 'fc.weight']"
     )
     own = network.backbone.state_dict()
     assert all(torch.equal(own[name], resnet[name]) for name in own)
@@ -64,7 +66,7 @@ def test_a_backbone_from_a_local_file(network, resnet, tmp_path, suffix):
 
 def test_a_state_inside_a_checkpoint(network, resnet, tmp_path):
     torch.save({"state_dict": resnet, "epoch": 3}, tmp_path / "c.pth")
-    assert "0 missing" in load_initial(network, config(weights=str(tmp_path / "c.pth")))
+    assert "4 missing ['head." in load_initial(network, config(weights=str(tmp_path / "c.pth")))
 
 
 def test_one_of_our_checkpoints_as_a_start(network, tmp_path):
@@ -80,8 +82,8 @@ def test_one_of_our_checkpoints_as_a_start(network, tmp_path):
 def test_a_checkpoint_of_other_classes_gives_its_backbone_and_says_so(network, tmp_path):
     save_model(build_model(config(), 5), tmp_path / "m.safetensors", {})
     said = load_initial(network, config(weights=str(tmp_path / "m.safetensors")))
-    assert "4 missing ['head.branches.0.bias', 'head.branches.0.weight'" in said
-    assert "4 unexpected ['head.branches.0.bias'" in said
+    assert "4 missing ['head.main.branches.0.bias', 'head.main.branches.0.weight'" in said
+    assert "4 unexpected ['head.main.branches.0.bias'" in said
 
 
 def test_a_missing_file(network):
@@ -133,8 +135,9 @@ def test_weights_of_another_network(network, tmp_path):
     save_file({"a.weight": torch.zeros(2), "b": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(ConfigError) as caught:
         load_initial(network, config(weights=str(tmp_path / "w.safetensors")))
-    assert f"none of the 2 entries of {tmp_path / 'w.safetensors'} fits" in str(caught.value)
-    assert "wanted names like conv1.weight, bn1.weight" in str(caught.value)
+    said = f"none of the 2 entries of {tmp_path / 'w.safetensors'} fits DeepLabV2"
+    assert said in str(caught.value)
+    assert "wanted names like backbone.conv1.weight, backbone.bn1.weight" in str(caught.value)
 
 
 # --- our own checkpoints ----------------------------------------------------------------------
@@ -146,7 +149,7 @@ def test_a_checkpoint_round_trips_with_its_metadata(network, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
     torch.manual_seed(5)
     other = build_model(config(), 3)
-    assert load_model(other, path) == {"stage": "source"}
+    assert load_model(other, path) == {"stage": "source", "heads": "single"}
     mine = network.state_dict()
     assert all(torch.equal(v, mine[k]) for k, v in other.state_dict().items())
 
@@ -173,7 +176,8 @@ def test_a_checkpoint_of_another_class_count(network, tmp_path):
     with pytest.raises(StoreError) as caught:
         load_model(network, path)
     text = str(caught.value)
-    assert text.startswith(f"{path} belongs to another network (size mismatch for head.branches.0")
+    mismatch = "(size mismatch for head.main.branches.0"
+    assert text.startswith(f"{path} belongs to another network {mismatch}")
     assert "Give the model section of the configuration that trained it" in text
 
 

@@ -5,8 +5,9 @@ a laptop finishes in minutes, the files in ``workflow/presets`` with one data se
 schema in ``workflow/schemas`` is generated from here (``tpld schema``), and a test keeps it so.
 
 One module a topic: `data` (images, classes), `evaluation` (protocols), `model` (network, compute),
-`labels` (predictions, thresholds, voting), `training` (source, rounds, phase 2), `root` (the
-whole), `load` (reading it).
+`labels` (predictions, thresholds, voting), `training` (source, rounds, phase 2, adversarial),
+`root` (the whole), `load` (reading it), `explain` (saying what is wrong with it). Keys of a single
+method are in its own file in `tpld.methods`.
 """
 
 from tpld.config.data import ClassEntry, FolderData, FolderSplits, KnownDomain
@@ -15,9 +16,10 @@ from tpld.config.labels import Voting
 from tpld.config.load import load_config
 from tpld.config.model import Compute
 from tpld.config.root import Config
-from tpld.config.training import Jitter, Loss, Phase2, SelfTraining, SourceTraining
+from tpld.config.training import Adversarial, Jitter, Loss, Phase2, SelfTraining, SourceTraining
 
 __all__ = [
+    "Adversarial",
     "ClassEntry",
     "Compute",
     "Config",

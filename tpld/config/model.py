@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -12,14 +14,24 @@ from tpld.config.base import Count, Section
 class Model(Section):
     """The segmentation network (METHOD 11)."""
 
-    name: str = Field(default="deeplabv2_resnet101", pattern=r"^[a-z0-9_]+$")
-    """Architecture and name of the result folder: deeplabv2_resnet18, 34, 50 or 101."""
+    name: str = Field(default="deeplabv2_resnet101", pattern=r"^(torchvision/)?[a-z0-9_]+$")
+    """deeplabv2_resnet18, 34, 50, 101, deeplabv2_vgg16, deeplabv3_resnet50, 101,
+    torchvision/<segmentation model>, or transformers (docs/networks.md)."""
     output_stride: Literal[8, 16, 32] = 8
-    """Input pixels per output pixel; smaller is finer and slower."""
+    """Input pixels per output pixel of deeplabv2_resnet*; smaller is finer and slower."""
     aspp_dilations: list[Count] = Field(default=[6, 12, 18, 24], min_length=1)
-    """Dilations of the summed 3x3 convolutions of the head."""
+    """Dilations of the summed 3x3 convolutions of the head of deeplabv2_*."""
     weights: str = "DEFAULT"
-    """`random`, a name of the torchvision weight enum (downloads), or a local weight file."""
+    """`random`, a name of the torchvision weight enum (downloads), a local weight file, or for
+    transformers a local directory."""
+
+    @property
+    def folder_name(self) -> str:
+        """The network as one part of a path; a transformers model goes by its directory."""
+        if self.name == "transformers":
+            directory = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(self.weights).name)
+            return f"transformers-{directory}"
+        return self.name.replace("/", "-")
 
 
 class Compute(Section):

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tpld.config.base import Section
 from tpld.config.data import Data
 from tpld.config.evaluation import Evaluation
+from tpld.config.explain import explain, nearest
 from tpld.config.labels import Dump, Thresholds, Voting
 from tpld.config.model import Compute, Model
-from tpld.config.training import Loss, Phase2, SelfTraining, SourceTraining
+from tpld.config.training import Adversarial, Loss, Phase2, SelfTraining, SourceTraining
 
-MethodName = Literal["source", "crst_mrkld", "crst_mrkld+tpld"]
+if TYPE_CHECKING:
+    from tpld.methods import Method
+
+_OF_NETWORK = ("source_training", "self_training", "adversarial")
+"""Sections that an entry of `networks` may change beside `model`."""
+
+
+def _options_schema(schema: dict[str, Any]) -> None:
+    """Describe `options`: a section a method, as the method's own file declares it."""
+    from tpld.methods import known_methods
+
+    schema.pop("additionalProperties", None)
+    schema["additionalProperties"] = False
+    schema["properties"] = {
+        name: recipe.Options.model_json_schema()
+        for name, recipe in known_methods().items()
+        if recipe.Options.model_fields
+    }
 
 
 class Config(Section):
@@ -23,16 +41,17 @@ class Config(Section):
     """Name of the result folder."""
     results: str = "results"
     """Where results go."""
-    methods: list[MethodName] = Field(
-        default=["source", "crst_mrkld", "crst_mrkld+tpld"], min_length=1
-    )
-    """Rows of the comparison table."""
+    methods: list[str] = Field(default=["source", "crst_mrkld", "crst_mrkld+tpld"], min_length=1)
+    """Rows of the comparison table: method, `+tpld`, and `@network` where it is not the model's."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
     """Each method runs once per seed."""
     data: Data = Data()
     """Images, labels and classes."""
     model: Model = Model()
     """The network."""
+    networks: dict[str, dict[str, Any]] = Field(default={})
+    """What differs for the rows `method@NAME`, by NAME: keys of `model` (its `name`, where NAME is
+    no architecture), and partial sections `source_training`, `self_training`, `adversarial`."""
     compute: Compute = Compute()
     """Device, precision, threads."""
     source_training: SourceTraining = SourceTraining()
@@ -49,6 +68,10 @@ class Config(Section):
     """Self-training rounds."""
     phase2: Phase2 = Phase2()
     """Phase 2."""
+    adversarial: Adversarial = Adversarial()
+    """Training of the methods that align domains with discriminators."""
+    options: dict[str, dict[str, Any]] = Field(default={}, json_schema_extra=_options_schema)
+    """Keys of single methods, by the method's name."""
     evaluation: Evaluation = Evaluation()
     """Evaluation protocols."""
 
@@ -57,19 +80,89 @@ class Config(Section):
         for key, values in (("methods", self.methods), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names an entry twice: {values}")
-        adversarial = self.phase2.rounds and any(name.endswith("+tpld") for name in self.methods)
-        if adversarial and min(self.self_training.crop) < 32:
-            raise ValueError(
-                f"self_training.crop is {list(self.self_training.crop)}; the discriminator of "
-                "phase 2 halves it five times and needs at least 32 pixels each way"
-            )
-        frozen = self.source_training.batch_norm == "frozen"
-        if self.model.weights == "random" and frozen:
-            raise ValueError(
-                "source_training.batch_norm is 'frozen' with random weights: BatchNorm would never "
-                "see data. Set it to 'train', or give pretrained model.weights"
-            )
+        for name in self.options:
+            self._check_options(name)
+        rows = self._rows()
+        for network in {*self.networks, *(row.network for row in rows)}:
+            self.with_network(network)
+        _check_crops(self, rows)
+        _check_batch_norm(self, rows)
         return self
+
+    def _rows(self) -> list[Method]:
+        """The rows of `methods`; a row that is written in two ways is an error."""
+        from tpld.methods import parse_method
+
+        try:
+            rows = [parse_method(name) for name in self.methods]
+        except ValueError as error:
+            raise ValueError(f"methods: {error}") from None
+        seen: dict[object, str] = {}
+        for row in rows:
+            key = (row.base, row.tpld, row.network or self.model.name)
+            if key in seen:
+                raise ValueError(
+                    f"methods: '{seen[key]}' and '{row.name}' are the same row, for model.name is "
+                    f"'{self.model.name}'. Leave one out"
+                )
+            seen[key] = row.name
+        return rows
+
+    def _check_options(self, name: str) -> None:
+        from tpld.methods import recipe_class
+
+        try:
+            keys = recipe_class(name).Options
+        except ValueError as error:
+            raise ValueError(f"options: {error}") from None
+        try:
+            keys.model_validate(self.options[name])
+        except ValidationError as error:
+            raise ValueError(_problems(error, keys, f"options.{name}")) from None
+
+    @staticmethod
+    def _network_of(row: str) -> str | None:
+        from tpld.methods import parse_method
+
+        return parse_method(row).network
+
+    def of(self, row: str | None) -> Config:
+        """The configuration as a row of the table sees it: with the network after its ``@``."""
+        return self.with_network(self._network_of(row) if row else None)
+
+    def with_network(self, network: str | None) -> Config:
+        """The configuration with another network (None: its own) and what `networks` says of it.
+
+        Raises:
+            ValueError: the entry of `networks` is wrong.
+        """
+        name = network or self.model.name
+        changes = self.networks.get(name, {})
+        if name == self.model.name and not changes:
+            return self
+        sections: dict[str, Any] = {"model": {"name": name}}
+        for key, value in changes.items():
+            if key in _OF_NETWORK:
+                sections[key] = value
+            elif key in Model.model_fields:
+                sections["model"][key] = value
+            else:
+                known = [*Model.model_fields, *_OF_NETWORK]
+                raise ValueError(
+                    f"networks.{name}.{key}: unknown key; {nearest(key, known)}Known here: "
+                    f"{', '.join(known)}"
+                )
+        # Checked as an experiment of this network's rows alone.
+        rows = [row for row in self.methods if (self._network_of(row) or self.model.name) == name]
+        plain = [row.removesuffix(f"@{name}") for row in rows] or ["source"]
+        tree: dict[str, Any] = self.model_dump() | {"networks": {}, "methods": plain}
+        for section, values in sections.items():
+            tree[section] = merge(tree[section], values)
+        try:
+            changed = Config.model_validate(tree)
+        except ValidationError as error:
+            raise ValueError(_problems(error, Config, f"networks.{name}")) from None
+        return changed.model_copy(update={"methods": self.methods, "networks": self.networks})
 
     def get(self, dotted: str) -> Any:
         """Value of a dotted key such as ``voting.window`` as plain Python data (for hashing)."""
@@ -77,3 +170,51 @@ class Config(Section):
         for part in dotted.split("."):
             node = getattr(node, part)
         return node.model_dump(mode="json") if isinstance(node, BaseModel) else node
+
+
+def merge(below: dict[str, Any], above: Any) -> Any:
+    """The keys of `above` over those of `below`, section by section."""
+    if not isinstance(above, dict):
+        return above
+    both = dict(below)
+    for key, value in above.items():
+        old = both.get(key)
+        both[key] = merge(old, value) if isinstance(old, dict) else value
+    return both
+
+
+def _problems(error: ValidationError, section: type[Section], above: str) -> str:
+    return "; ".join(explain(item, section, above) for item in error.errors())
+
+
+def _check_crops(config: Config, rows: list[Method]) -> None:
+    """Discriminators halve their maps five times."""
+    sizes = {}
+    if config.phase2.rounds and any(row.tpld for row in rows):
+        sizes["self_training.crop"] = ("phase 2", config.self_training.crop)
+    if any(row.kind == "adversarial" for row in rows):
+        section = config.adversarial
+        for key, size in (
+            ("source_size", section.source_size),
+            ("target_size", section.target_size),
+        ):
+            sizes[f"adversarial.{key}"] = ("the adversarial methods", size)
+    for key, (whose, size) in sizes.items():
+        if min(size) < 32:
+            raise ValueError(
+                f"{key} is {list(size)}; the discriminator of {whose} halves it five times and "
+                "needs at least 32 pixels each way"
+            )
+
+
+def _check_batch_norm(config: Config, rows: list[Method]) -> None:
+    """Networks from random weights must see data with BatchNorm in training mode once."""
+    sections = {"source_training": config.source_training.batch_norm}
+    if config.adversarial.start == "initial" and any(row.kind == "adversarial" for row in rows):
+        sections["adversarial"] = config.adversarial.batch_norm
+    for key, policy in sections.items():
+        if config.model.weights == "random" and policy == "frozen":
+            raise ValueError(
+                f"{key}.batch_norm is 'frozen' with random weights: BatchNorm would never "
+                "see data. Set it to 'train', or give pretrained model.weights"
+            )

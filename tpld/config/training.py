@@ -134,3 +134,36 @@ class Phase2(Section):
     """λ_adv of the network's adversarial loss."""
     discriminator_learning_rate: Positive = 1e-4
     """Of Adam."""
+
+
+class Adversarial(Section):
+    """Methods that train on source and target together against discriminators (METHOD 10)."""
+
+    start: Literal["initial", "source"] = "initial"
+    """`initial`: from model.weights, as in the papers; `source`: from the source model."""
+    steps: Count | None = None
+    """Updates; left out: the method's own (150 000, 120 000 or 100 000)."""
+    decay_steps: Count | None = None
+    """Where the polynomial decay ends; left out: the method's own (250 000, CLAN 100 000)."""
+    batch_size: Count = 1
+    """Images of each domain a step."""
+    source_size: Size = (720, 1280)
+    """Height and width that whole source images are brought to."""
+    target_size: Size = (512, 1024)
+    """Height and width that whole target images are brought to."""
+    mirror: bool = False
+    """Mirror half of the images."""
+    jitter: Jitter = Jitter()
+    """Photometric augmentation of both domains' images."""
+    learning_rate: Positive = 2.5e-4
+    """Of the backbone, decaying."""
+    head_factor: Positive = 10.0
+    """Learning rate of the classifier heads over that of the backbone."""
+    momentum: NotNegative = 0.9
+    """Of SGD."""
+    weight_decay: NotNegative = 5e-4
+    """Of SGD."""
+    batch_norm: Literal["frozen", "train"] = "frozen"
+    """`frozen` keeps statistics and affine of the loaded weights; random weights need `train`."""
+    discriminator_learning_rate: Positive = 1e-4
+    """Of Adam, decaying alike."""

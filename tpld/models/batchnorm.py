@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from torch import nn
@@ -15,10 +16,28 @@ def set_batch_norm(network: nn.Module, policy: Policy) -> None:
 
     ``frozen``: running statistics do not move and the affine parameters get no gradient, as CRST
     trains from ImageNet weights. ``train``: both do.
+
+    Modules named in `network.random_norms` (the head of a DeepLabv3 on an ImageNet backbone) have
+    nothing worth keeping: they train in either case, until a checkpoint gives them values.
     """
     network.train()
-    for module in network.modules():
+    random = getattr(network, "random_norms", frozenset())
+    for name, module in network.named_modules():
         if isinstance(module, _BatchNorm):
-            module.train(policy == "train")
+            trains = policy == "train" or name in random
+            module.train(trains)
             for parameter in module.parameters():
-                parameter.requires_grad_(policy == "train")
+                parameter.requires_grad_(trains)
+
+
+def norms_of(network: nn.Module, missing: Collection[str]) -> frozenset[str]:
+    """Names of the BatchNorm modules to which some of the `missing` entries of a state belong."""
+    owners = {
+        owner
+        for owner, _, entry in (name.rpartition(".") for name in missing)
+        if entry != "num_batches_tracked"
+    }
+    modules = network.named_modules()
+    return frozenset(
+        name for name, module in modules if isinstance(module, _BatchNorm) and name in owners
+    )

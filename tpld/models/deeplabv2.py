@@ -10,6 +10,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from tpld.config.model import Model
+from tpld.models.network import Heads, Network
+
 RESNETS = {
     "deeplabv2_resnet18": ("resnet18", 512),
     "deeplabv2_resnet34": ("resnet34", 512),
@@ -45,7 +48,7 @@ class SummedASPP(nn.Module):
         return total
 
 
-class DeepLabV2(nn.Module):
+class DeepLabV2(Network):
     """ResNet backbone with a summed ASPP head.
 
     Args:
@@ -53,13 +56,20 @@ class DeepLabV2(nn.Module):
         num_classes: K.
         output_stride: 8 (paper), 16 or 32 input pixels per output pixel.
         dilations: dilations of the head.
+        heads: the auxiliary head reads layer3.
     """
 
     def __init__(
-        self, name: str, num_classes: int, output_stride: int, dilations: list[int]
+        self,
+        name: str,
+        num_classes: int,
+        output_stride: int,
+        dilations: list[int],
+        heads: Heads = "single",
     ) -> None:
         super().__init__()
         constructor, channels = RESNETS[name]
+        self.heads, self.pretrained = heads, (constructor,)
         resnet = torchvision.models.get_model(constructor, weights=None)
         self.backbone = nn.Sequential()
         for part in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
@@ -71,11 +81,28 @@ class DeepLabV2(nn.Module):
             else:
                 dilation *= 2
                 _dilate(getattr(self.backbone, part), dilation)
-        self.head = SummedASPP(channels, num_classes, dilations)
+        self.head = summed_heads(channels, channels // 2, num_classes, dilations, heads)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) -> logits (B, K, ceil(H / stride), ceil(W / stride))."""
-        return self.head(self.backbone(image))
+    @classmethod
+    def from_config(cls, model: Model, num_classes: int, heads: Heads) -> DeepLabV2:
+        """As the configuration says."""
+        return cls(model.name, num_classes, model.output_stride, model.aspp_dilations, heads)
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) -> layer4 and layer3, at the output stride (32: layer3 at 16)."""
+        earlier = self.backbone[:-1](image)
+        return self.backbone[-1](earlier), earlier
+
+
+def summed_heads(
+    channels: int, earlier: int, num_classes: int, dilations: list[int], heads: Heads
+) -> nn.ModuleDict:
+    """One or two `SummedASPP`: on `channels`, and for an auxiliary head on `earlier` channels."""
+    found = {"main": SummedASPP(channels, num_classes, dilations)}
+    if heads != "single":
+        inputs = earlier if heads == "auxiliary" else channels
+        found["extra"] = SummedASPP(inputs, num_classes, dilations)
+    return nn.ModuleDict(found)
 
 
 def _dilate(layer: nn.Module, dilation: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import safetensors
@@ -15,54 +15,52 @@ from torch import Tensor, nn
 
 from tpld.config import Config
 from tpld.errors import ConfigError, StoreError
-from tpld.models.deeplabv2 import RESNETS, DeepLabV2
+from tpld.models.batchnorm import norms_of
+from tpld.models.network import Heads, Network, loading_report
+from tpld.models.registry import build_model
 from tpld.runtime import Runtime
 from tpld.stores.atomic import replacing
 
 log = logging.getLogger(__name__)
 
 
-def build_model(config: Config, num_classes: int) -> nn.Module:
-    """The network of a configuration, its weights still random.
-
-    Raises:
-        ConfigError: no such architecture.
-    """
-    model = config.model
-    if model.name not in RESNETS:
-        raise ConfigError(f"model.name: '{model.name}' is unknown; known: {', '.join(RESNETS)}")
-    return DeepLabV2(model.name, num_classes, model.output_stride, model.aspp_dilations)
-
-
-def load_initial(network: nn.Module, config: Config) -> str:
+def load_initial(network: Network, config: Config) -> str:
     """Load the weights that source training starts from; returns a sentence for the record.
+
+    BatchNorm modules that stay random are noted in `network.random_norms`.
 
     Raises:
         ConfigError: the weights are neither ``random``, a name of the enum, nor a file that fits.
     """
     weights = config.model.weights
-    if weights == "random":
-        return "random"
-    assert isinstance(network, DeepLabV2)
-    if Path(weights).suffix:
-        state = _foreign_state(Path(weights))
-    else:
-        constructor = RESNETS[config.model.name][0]
-        enum = torchvision.models.get_model_weights(constructor)
-        try:
-            state = enum[weights].get_state_dict(progress=False)
-        except KeyError:
-            known = [entry.name for entry in enum]
-            raise ConfigError(
-                f"model.weights: '{weights}' is unknown for {constructor}; known: random, DEFAULT, "
-                f"{', '.join(known)}, or the path of a local file"
-            ) from None
-        except OSError as error:
-            raise ConfigError(
-                f"model.weights: downloading '{weights}' failed ({error}). Download it elsewhere "
-                "and give its path"
-            ) from None
-    return _load_backbone(network, state, weights)
+    said = network.load_own(weights)
+    if said is None:
+        if weights == "random":
+            return "random"
+        is_file = bool(Path(weights).suffix)
+        state = _foreign_state(Path(weights)) if is_file else _of_enum(network, weights)
+        said = _load_foreign(network, state, weights)
+    log.info("weights %s", said)
+    return said
+
+
+def _of_enum(network: Network, weights: str) -> Mapping[str, Tensor]:
+    """torchvision's weights of that name; the backbone's own enum comes first."""
+    enums = [torchvision.models.get_model_weights(name) for name in network.pretrained]
+    known = {entry: enum[entry] for enum in reversed(enums) for entry in enum.__members__}
+    if weights not in known:
+        names = ", ".join(name for name in known if name != "DEFAULT")
+        raise ConfigError(
+            f"model.weights: '{weights}' is unknown for {network.pretrained[0]}; known: random, "
+            f"DEFAULT, {names}, or the path of a local file"
+        )
+    try:
+        return known[weights].get_state_dict(progress=False, check_hash=True)
+    except OSError as error:
+        raise ConfigError(
+            f"model.weights: downloading '{weights}' failed ({error}). Download it elsewhere "
+            "and give its path"
+        ) from None
 
 
 def _foreign_state(path: Path) -> Mapping[str, Tensor]:
@@ -80,52 +78,93 @@ def _foreign_state(path: Path) -> Mapping[str, Tensor]:
     return {str(k): v for k, v in tensors.items() if isinstance(v, Tensor)}
 
 
-def _load_backbone(network: DeepLabV2, state: Mapping[str, Tensor], where: str) -> str:
-    """Load what fits into the whole network, else into the backbone; report what did not."""
-    target: nn.Module = (
-        network if any(k.startswith("backbone.") for k in state) else network.backbone
-    )
-    own = target.state_dict()
-    fits = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+def _load_foreign(network: Network, state: Mapping[str, Tensor], where: str) -> str:
+    """Load what fits, by our names or by torchvision's; report what did not."""
+    own = network.state_dict()
+    named = {_own_name(name, own, network.renames): name for name in state}
+    fits = {
+        ours: state[name]
+        for ours, name in named.items()
+        if ours in own and own[ours].shape == state[name].shape
+    }
     if not fits:
         raise ConfigError(
-            f"model.weights: none of the {len(state)} entries of {where} fits {type(network)}; "
-            f"wanted names like {', '.join(list(own)[:3])}"
+            f"model.weights: none of the {len(state)} entries of {where} fits "
+            f"{type(network).__name__}; wanted names like {', '.join(list(own)[:3])}"
         )
-    missing = sorted(set(own) - set(fits))
-    needed = [k for k in missing if not k.startswith("head.") and "num_batches_tracked" not in k]
+    missing = set(own) - set(fits)
+    optional = (*network.may_lack, "num_batches_tracked")
+    needed = sorted(k for k in missing if not (k.startswith(optional) or k.endswith(optional)))
     if needed:
         raise ConfigError(
             f"model.weights: {where} lacks {len(needed)} of the backbone's entries, first "
             f"{needed[0]}. Give weights of the same architecture as model.name"
         )
-    target.load_state_dict(fits, strict=False)
-    unexpected = sorted(set(state) - set(fits))
-    sentence = (
-        f"{where}: {len(fits)} matched, {len(missing)} missing {missing[:4]}, "
-        f"{len(unexpected)} unexpected {unexpected[:4]}"
-    )
-    log.info("weights %s", sentence)
-    return sentence
+    network.load_state_dict(fits, strict=False)
+    network.random_norms = norms_of(network, missing)
+    return loading_report(where, len(fits), missing, set(state) - {named[name] for name in fits})
+
+
+def _own_name(name: str, own: Collection[str], renames: Mapping[str, str]) -> str:
+    """What an entry of a foreign file is called in our network."""
+    bare = name.removeprefix("module.")  # of DataParallel
+    if bare in own:
+        return bare
+    for theirs, ours in renames.items():
+        if bare.startswith(theirs):
+            return ours + bare.removeprefix(theirs)
+    return f"backbone.{bare}"
 
 
 def save_model(network: nn.Module, path: Path, metadata: dict[str, str]) -> None:
-    """Write a checkpoint as safetensors; it appears whole or not at all."""
+    """Write a checkpoint as safetensors; it appears whole or not at all.
+
+    The metadata gain ``heads``, so that `load_trained` knows which network to build.
+    """
     tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    if isinstance(network, Network):
+        metadata = {**metadata, "heads": network.heads}
     with replacing(path) as partial:
         # One entry: safetensors writes several in random order; equal runs give equal files.
         partial.write_bytes(save(tensors, {"tpld": json.dumps(metadata, sort_keys=True)}))
 
 
-def load_trained(config: Config, num_classes: int, path: Path, runtime: Runtime) -> nn.Module:
-    """The network of a configuration with one of our checkpoints, on the device."""
-    network = build_model(config, num_classes)
+def load_trained(
+    config: Config, num_classes: int, path: Path, runtime: Runtime, heads: Heads | None = None
+) -> Network:
+    """The network of a configuration with one of our checkpoints, on the device.
+
+    Args:
+        config: the configuration that trained it, or one with the same network.
+        num_classes: K.
+        path: the checkpoint.
+        runtime: device and memory format.
+        heads: heads of the network; a second one that the checkpoint lacks stays random. None:
+            those of the checkpoint.
+
+    Raises:
+        StoreError: the file is missing, cut short, or of another network.
+    """
+    network = build_model(config, num_classes, heads or _heads_of(path))
     load_model(network, path)
-    return runtime.place(network)
+    runtime.place(network)
+    return network
+
+
+def _heads_of(path: Path) -> Heads:
+    """Heads of the network that a checkpoint is of; a file that cannot be read says ``single``."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            said = json.loads((file.metadata() or {}).get("tpld", "{}")).get("heads", "single")
+    except (OSError, safetensors.SafetensorError):
+        return "single"  # load_model will say what is wrong
+    return said
 
 
 def load_model(network: nn.Module, path: Path) -> dict[str, str]:
     """Load one of our checkpoints; returns its metadata.
+
+    A second head that the checkpoint lacks stays as it is, and the log says so.
 
     Raises:
         StoreError: the file is missing, cut short, or of another network.
@@ -138,6 +177,13 @@ def load_model(network: nn.Module, path: Path) -> dict[str, str]:
         raise StoreError(
             f"{path} is no whole checkpoint ({error}). Delete it and rerun its stage"
         ) from None
+    extra = {k: v for k, v in network.state_dict().items() if k.startswith("head.extra.")}
+    lacking = sorted(set(extra) - set(state))
+    if lacking and len(lacking) == len(extra):
+        state |= extra
+        log.info("%s", loading_report(str(path), len(state) - len(extra), lacking, []))
+        if isinstance(network, Network):
+            network.random_norms = norms_of(network, lacking)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

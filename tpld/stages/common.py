@@ -19,15 +19,15 @@ def state_file(
     settings: dict[str, Any],
     seed: int,
     inputs: Iterable[Path],
-    module: str,
+    *modules: str,
 ) -> Path:
     """Resume point of a training stage, named by everything that its result depends on.
 
-    A changed parameter, input, precision or line of code (of the stage's `module` and what it
-    imports) thus never resumes from a state that is not its own.
+    A changed parameter, input, precision or line of code (of `modules` and what they
+    import) thus never resumes from a state that is not its own.
     """
     files = [fingerprint(path) for path in inputs]
-    key = digest(stage, seed, settings, files, config.compute.precision, code_hash(module))
+    key = digest(stage, seed, settings, files, config.compute.precision, *map(code_hash, modules))
     return Path(config.results) / "state" / f"{stage}-{key}.pt"
 
 

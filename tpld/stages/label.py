@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,26 @@ from tpld.config import Config, Voting
 from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
 from tpld.method.selection import select_from_logs, top_two_from_logs
 from tpld.method.voting import VotingResult, vote
+from tpld.methods import SelfTraining, parse_method, recipe_of
 from tpld.progress import progress
 from tpld.provenance import record
+from tpld.settings import settings_of
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import new_labels
 from tpld.stores.predictions import Predictions
 
+Select = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out: Path) -> None:
-    """Label every image of `predictions` into the store `out`; `voting` is TPLD's phase 1."""
+
+def label(config: Config, method: str, predictions: Path, thresholds: Path, out: Path) -> None:
+    """Label every image of `predictions` into the store `out` as a method does, TPLD by voting."""
+    row = parse_method(method)
+    recipe = recipe_of(config, row)
+    assert isinstance(recipe, SelfTraining)
     store = Predictions(predictions)
     log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
-    settings = config.voting if voting else config.voting.model_copy(update={"iterations": 0})
-    run = record("label", {"voting": settings.model_dump()}, [predictions, thresholds])
+    settings = config.voting if row.tpld else config.voting.model_copy(update={"iterations": 0})
+    run = record("label", settings_of(config, "label", method), [predictions, thresholds])
     with (
         new_labels(
             out,
@@ -36,20 +44,26 @@ def label(config: Config, predictions: Path, thresholds: Path, voting: bool, out
         progress("labelling target images", len(store)) as tick,
     ):
         for i in range(len(store)):
-            result = label_image(store.log_probabilities(i), log_threshold, settings)
+            result = label_image(store.log_probabilities(i), log_threshold, settings, recipe.select)
             writer.write(i, label=result.label, origin=result.origin, score=result.excess + 1)
             tick(i + 1)
 
 
-def label_image(log_p: np.ndarray, log_threshold: np.ndarray, settings: Voting) -> VotingResult:
+def label_image(
+    log_p: np.ndarray,
+    log_threshold: np.ndarray,
+    settings: Voting,
+    select: Select = select_from_logs,
+) -> VotingResult:
     """Pseudo labels of one image: what is confident (METHOD 4), then what voting adds (METHOD 5).
 
     Args:
         log_p: float32 (K, H, W).
         log_threshold: float32 (K,).
         settings: voting keys; 0 iterations leave the sparse labels.
+        select: the base method's selection.
     """
-    confident, best = select_from_logs(log_p, log_threshold)
+    confident, best = select(log_p, log_threshold)
     candidates = top_two_from_logs(log_p, log_threshold, settings.rank_by)
     voted = vote(
         confident,

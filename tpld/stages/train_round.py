@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -10,7 +11,7 @@ from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.errors import StoreError
-from tpld.methods import loss_of, parse_method
+from tpld.methods import Method, SelfTraining, loss_of, parse_method, recipe_class, recipe_of
 from tpld.models.weights import load_trained, save_model
 from tpld.provenance import write_record
 from tpld.runtime import resolve
@@ -18,41 +19,45 @@ from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import Labels
+from tpld.stores.predictions import Predictions
 from tpld.training.loop import Task, finish, run
-from tpld.training.self_training import RoundBatches, RoundData, RoundStep
+from tpld.training.self_training import RoundBatches, RoundData, RoundStep, SoftLabels
+
+
+class RoundInputs(NamedTuple):
+    """Files that a round is trained from.
+
+    Attributes:
+        model: checkpoint that it starts from.
+        source: cache with ground truth.
+        target: cache without.
+        labels: pseudo labels of this round.
+        thresholds: λ of this round.
+        predictions: the dump of this round, for methods that train on soft labels.
+    """
+
+    model: Path
+    source: Path
+    target: Path
+    labels: Path
+    thresholds: Path
+    predictions: Path | None = None
 
 
 def train_round(
-    config: Config,
-    method: str,
-    seed: int,
-    round_index: int,
-    model: Path,
-    source: Path,
-    target: Path,
-    labels: Path,
-    thresholds: Path,
-    out: Path,
+    config: Config, method: str, seed: int, round_index: int, inputs: RoundInputs, out: Path
 ) -> None:
-    """Retrain the checkpoint `model`; write model.safetensors, history.csv and run.json.
-
-    `source` and `target` are caches (that of the target without ground truth), `labels` and
-    `thresholds` the pseudo labels of this round.
-    """
+    """Retrain a checkpoint on pseudo labels; write model.safetensors, history.csv and run.json."""
     runtime, settings = resolve(config.compute), settings_of(config, "train_round", method)
     torch.manual_seed(seed)
-    table = class_table(config)
-    pseudo = Labels(labels)
-    data = RoundData(Cache(source, table), Cache(target, table), pseudo, [])
-    if pseudo.names != data.target.names or pseudo.classes != table.names:
-        raise StoreError(f"{labels} labels other images or classes. Rerun `tpld label`")
-    bars = read_thresholds(thresholds, table.names)
-    data.mined.extend(bars.index[bars["mined"]])
-    network = load_trained(config, len(table.names), model, runtime)
-    loss = loss_of(config, parse_method(method))
-    step = RoundStep(network, config.self_training, loss, pseudo.log_threshold, runtime)
+    row = parse_method(method)
+    table, data = class_table(config), _read(config, row, inputs)
+    network = load_trained(config, len(table.names), inputs.model, runtime)
+    bars = data.labels.log_threshold
+    step = RoundStep(network, config.self_training, loss_of(config, row), bars, runtime)
     batches = RoundBatches(data, config.self_training, round_index, seed)
-    inputs = [model, source, target, labels, thresholds]
+    files = [path for path in inputs if path is not None]
+    code = recipe_class(row.base).__module__
     task = Task(
         title=f"{method}, seed {seed}, round {round_index}",
         steps=batches.steps,
@@ -61,7 +66,7 @@ def train_round(
         modules={"network": network},
         optimizers={"sgd": step.optimizer},
         checkpoint_every=config.compute.checkpoint_every,
-        state=state_file(config, f"{method}-{round_index}", settings, seed, inputs, __name__),
+        state=state_file(config, f"{method}-{round_index}", settings, seed, files, __name__, code),
     )
     history = run(task, runtime)
     write_history(history, out)
@@ -71,7 +76,7 @@ def train_round(
         out / "run.json",
         "train_round",
         settings,
-        inputs,
+        files,
         seed=seed,
         method=method,
         round=round_index,
@@ -80,3 +85,26 @@ def train_round(
         **runtime.describe(),
     )
     finish(task)
+
+
+def _read(config: Config, row: Method, inputs: RoundInputs) -> RoundData:
+    """Open the data of a round.
+
+    Raises:
+        StoreError: the labels belong to other images or classes, or soft labels lack their dump.
+    """
+    table, pseudo = class_table(config), Labels(inputs.labels)
+    source, target = Cache(inputs.source, table), Cache(inputs.target, table)
+    if pseudo.names != target.names or pseudo.classes != table.names:
+        raise StoreError(f"{inputs.labels} labels other images or classes. Rerun `tpld label`")
+    bars = read_thresholds(inputs.thresholds, table.names)
+    mined = [int(k) for k in bars.index[bars["mined"]]]
+    recipe = recipe_of(config, row)
+    soft = None
+    if isinstance(recipe, SelfTraining) and recipe.soft:
+        if inputs.predictions is None:
+            raise StoreError(f"'{row.name}' trains on soft labels. Give its dump: --predictions")
+        dump = Predictions(inputs.predictions)
+        dump.expect(target.names, table.names)
+        soft = SoftLabels(dump, recipe, pseudo.log_threshold)
+    return RoundData(source, target, pseudo, mined, soft)

@@ -14,16 +14,49 @@ from tpld.config import Loss, SelfTraining
 from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
+from tpld.method.labels import ORIGIN_CONFIDENT
 from tpld.method.losses import self_training_loss
 from tpld.method.mining import crop_origin
 from tpld.method.schedule import source_share_of_round
+from tpld.methods.base import SelfTraining as SelfTrainingRecipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.runtime import Runtime
 from tpld.stores.labels import Labels
+from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd
 from tpld.training.source import Sample, shuffled_index, source_sample
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """A method's soft labels, computed on read for a crop alone: K planes would be gigabytes.
+
+    Attributes:
+        predictions: dump of the round.
+        recipe: the method.
+        log_threshold: log λ (K,) of the round.
+    """
+
+    predictions: Predictions
+    recipe: SelfTrainingRecipe[Any]
+    log_threshold: np.ndarray
+
+    def window(self, i: int, window: tuple[slice, slice], confident: np.ndarray, label: np.ndarray):
+        """float32 (K, h, w): soft where `confident`, elsewhere the one-hot of `label` (0 at 255).
+
+        confident bool and label uint8 (h, w), of the window's pixels.
+        """
+        log_p = self.predictions.log_probabilities(i, window)
+        soft = self.recipe.soft_label(log_p, self.log_threshold)
+        return np.where(confident, soft, one_hot(label, len(soft)))
+
+
+def one_hot(label: np.ndarray, num_classes: int) -> np.ndarray:
+    """uint8 (h, w) -> float32 (K, h, w); all 0 at 255."""
+    classes = np.arange(num_classes, dtype=np.uint8)[:, None, None]
+    return (label == classes).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,12 +68,14 @@ class RoundData:
         target: target images; this cache holds no labels.
         labels: pseudo labels of the target images, in the same order.
         mined: class ids that target crops are centred on.
+        soft: soft labels of confident target pixels, for methods that train on them.
     """
 
     source: Cache
     target: Cache
     labels: Labels
     mined: list[int]
+    soft: SoftLabels | None = None
 
 
 def draw_source_subset(
@@ -58,7 +93,8 @@ class RoundBatches(Dataset[Batch]):
     """Batch t of a round, a function of (seed, round, t) alone.
 
     Each batch is a dictionary: ``image`` float32 (B, 3, h, w), ``label`` int64 (B, h, w) with 255,
-    ``inside`` bool (B, h, w), False on padding, ``is_target`` bool (B,), ``names`` of its images.
+    ``inside`` bool (B, h, w), False on padding, ``is_target`` bool (B,), ``names`` of its images,
+    and with soft labels ``soft_label`` float32 (B, K, h, w), all 0 where there is no label.
     """
 
     def __init__(self, data: RoundData, section: SelfTraining, round_index: int, seed: int) -> None:
@@ -85,13 +121,23 @@ class RoundBatches(Dataset[Batch]):
             sample = self._target_sample if is_target else self._source_sample
             samples.append(sample(i, rng))
         caches = [self.data.target if is_target else self.data.source for is_target, _ in picked]
-        return {
+        batch: Batch = {
             "image": torch.stack([sample.image for sample in samples]),
             "label": torch.stack([sample.label for sample in samples]),
             "inside": torch.stack([sample.inside for sample in samples]),
             "is_target": torch.tensor([is_target for is_target, _ in picked]),
             "names": [cache.names[i] for cache, (_, i) in zip(caches, picked, strict=True)],
         }
+        if self.data.soft:
+            batch["soft_label"] = torch.stack([self._soft(sample) for sample in samples])
+        return batch
+
+    def _soft(self, sample: Sample) -> Tensor:
+        """Soft label of a target crop, one-hot of a source crop."""
+        if sample.soft is not None:
+            return sample.soft
+        classes = len(self.data.labels.classes)
+        return torch.from_numpy(one_hot(sample.label.numpy(), classes))
 
     def _source_sample(self, i: int, rng: np.random.Generator) -> Sample:
         return source_sample(self.data.source, i, self.section, rng)
@@ -108,7 +154,12 @@ class RoundBatches(Dataset[Batch]):
         geo = augment.geometry(origin, size, section.crop, scale, bool(rng.integers(2)))
         pixels = cache.image(i, geo.window)
         image = augment.crop_image(pixels, geo, section.crop, section.jitter, rng)
-        return Sample(image, *augment.crop_label(label[geo.window], geo, section.crop, IGNORE))
+        sample = Sample(image, *augment.crop_label(label[geo.window], geo, section.crop, IGNORE))
+        if self.data.soft is None:
+            return sample
+        confident = self.data.labels.layer("origin", i)[geo.window] == ORIGIN_CONFIDENT
+        soft = self.data.soft.window(i, geo.window, confident, label[geo.window])
+        return sample._replace(soft=augment.crop_map(soft, geo, section.crop))
 
 
 class RoundStep:
@@ -153,8 +204,15 @@ class RoundStep:
         if self.on_unlabelled:
             inside = batch["inside"].to(device)
             unlabelled = inside & is_target.view(-1, 1, 1) & (label == IGNORE)
+        soft = batch["soft_label"].to(device) if "soft_label" in batch else None
         loss = self_training_loss(
-            full, label, is_target, self.log_threshold, unlabelled=unlabelled, **self.options
+            full,
+            label,
+            is_target,
+            self.log_threshold,
+            soft_label=soft,
+            unlabelled=unlabelled,
+            **self.options,
         )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -21,11 +21,15 @@ from tpld.training.optim import make_sgd, set_rate, source_schedule
 
 
 class Sample(NamedTuple):
-    """One crop: image float32 (3, h, w), label int64 (h, w), inside bool (h, w), not padding."""
+    """One crop: image float32 (3, h, w), label int64 (h, w), inside bool (h, w), not padding.
+
+    With soft labels also soft float32 (K, h, w).
+    """
 
     image: Tensor
     label: Tensor
     inside: Tensor
+    soft: Tensor | None = None
 
 
 class SourceBatches(Dataset[Batch]):

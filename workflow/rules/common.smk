@@ -2,6 +2,7 @@
 # merged configuration that the commands are given; its name changes with its content, so a dry run
 # of other settings never touches what a running job reads.
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from tpld.data.sources import (
     list_items,
 )
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
-from tpld.methods import parse_method, portion_of
+from tpld.methods import parse_method, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.settings import settings_of
 from tpld.errors import TpldError
@@ -48,9 +49,19 @@ os.environ.update(
 THREADS = cfg.compute.threads or len(os.sched_getaffinity(0))
 
 
+ROWS = [parse_method(name) for name in cfg.methods]
+# Networks by the folder of their source model, which all rows of a network share.
+NETWORKS = {layout.network(row.network): row.network for row in ROWS}
+
+
 def settings(stage):
     """The configuration keys that a stage uses: only these make it rerun."""
     return lambda wildcards: settings_of(cfg, stage, getattr(wildcards, "method", None))
+
+
+def settings_of_network(stage):
+    """The same for the stages that all rows of a network share."""
+    return lambda w: settings_of(cfg.with_network(NETWORKS[w.network]), stage)
 
 
 def code(*stages):
@@ -58,13 +69,32 @@ def code(*stages):
     return [code_hash(f"tpld.stages.{stage}") for stage in stages]
 
 
-def is_tpld(wildcards):
-    return parse_method(wildcards.method).tpld
+def code_of_method(stage):
+    """The same for stages that ask the method: an edited clan.py reruns CLAN alone."""
+    return lambda w: [
+        *code(stage),
+        code_hash(recipe_class(parse_method(w.method).base).__module__),
+    ]
+
+
+def network_option(wildcards):
+    """Commands that are given no row are told its network, where it is not the model's."""
+    if hasattr(wildcards, "network"):
+        network = NETWORKS[wildcards.network]
+    else:
+        network = parse_method(wildcards.method).network
+    return f"--network {network}" if network else ""
+
+
+def one_of(names):
+    """Regular expression of some names; of none, one that nothing matches."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
 wildcard_constraints:
     seed=r"\d+",
-    method="|".join(m.replace("+", r"\+") for m in cfg.methods),
+    method=one_of(cfg.methods),
+    network=one_of(NETWORKS),
     round=r"(phase2_)?round\d+",
     split="source_train|source_val|target_train|target_val",
 

@@ -20,12 +20,13 @@ rule evaluate:
         gpu=1,
         mem_mb=6000,
     params:
+        network=network_option,
         settings=settings("evaluate"),
         code=code("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, on {wildcards.split}"
     shell:
-        "tpld evaluate --model {input.model} --data {input.data}"
+        "tpld evaluate {params.network} --model {input.model} --data {input.data}"
         " --out {output} --log {log}"
 
 
@@ -46,12 +47,13 @@ rule evaluate_round:
         gpu=1,
         mem_mb=6000,
     params:
+        network=network_option,
         settings=settings("evaluate"),
         code=code("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld evaluate --model {input.model} --data {input.data} --single"
+        "tpld evaluate {params.network} --model {input.model} --data {input.data} --single"
         " --out {output} --log {log}"
 
 

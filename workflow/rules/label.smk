@@ -4,14 +4,14 @@
 
 rule dump_source:
     input:
-        model=layout.source("{seed}", "model.safetensors"),
+        model=layout.source("{seed}", "model.safetensors", "{network}"),
         images=layout.data("target_train"),
     output:
-        directory(layout.source("{seed}", "predictions.zarr")),
+        directory(layout.source("{seed}", "predictions.zarr", "{network}")),
     log:
-        layout.source("{seed}", "logs/dump.log"),
+        layout.source("{seed}", "logs/dump.log", "{network}"),
     benchmark:
-        layout.source("{seed}", "logs/dump.tsv")
+        layout.source("{seed}", "logs/dump.tsv", "{network}")
     conda:
         "../../envs/tpld.yaml"
     threads: THREADS
@@ -19,12 +19,14 @@ rule dump_source:
         gpu=1,
         mem_mb=6000,
     params:
-        settings=settings("dump"),
+        network=network_option,
+        settings=settings_of_network("dump"),
         code=code("dump"),
     message:
-        "predicting the target with the source model, seed {wildcards.seed}"
+        "predicting the target with the source model: {wildcards.network}, seed {wildcards.seed}"
     shell:
-        "tpld dump --model {input.model} --images {input.images}"
+        "tpld dump {params.network} --model {input.model}"
+        " --images {input.images}"
         " --out {output} --log {log}"
 
 
@@ -45,12 +47,13 @@ rule dump:
         gpu=1,
         mem_mb=6000,
     params:
+        network=network_option,
         settings=settings("dump"),
         code=code("dump"),
     message:
         "predicting the target: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld dump --model {input.model} --images {input.images}"
+        "tpld dump {params.network} --model {input.model} --images {input.images}"
         " --out {output} --log {log}"
 
 
@@ -97,14 +100,13 @@ rule label:
     resources:
         mem_mb=3000,
     params:
-        voting=lambda w: "--voting" if is_tpld(w) else "--no-voting",
         settings=settings("label"),
-        code=code("label"),
+        code=code_of_method("label"),
     message:
         "pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld label --predictions {input.predictions}"
-        " --thresholds {input.thresholds} {params.voting} --out {output} --log {log}"
+        "tpld label --method {wildcards.method} --predictions {input.predictions}"
+        " --thresholds {input.thresholds} --out {output} --log {log}"
 
 
 rule assess:

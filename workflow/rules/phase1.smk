@@ -1,5 +1,12 @@
 # Phase-1 round r: the checkpoint of round r-1, data/source_train, data/target_train, labels.zarr,
-# thresholds.csv -> round<r>/{model.safetensors, history.csv, run.json}
+# thresholds.csv (for soft labels also predictions.zarr) -> round<r>/{model.safetensors, history.csv, run.json}
+
+
+def soft_predictions(wildcards):
+    """The dump, where the method computes soft labels from it."""
+    if not recipe_class(parse_method(wildcards.method).base).soft:
+        return []
+    return [layout.predictions(wildcards.method, wildcards.seed, wildcards.round)]
 
 
 rule train_round:
@@ -9,6 +16,7 @@ rule train_round:
         target=layout.data("target_train"),
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
+        predictions=soft_predictions,
     output:
         model=layout.round(
             "{method}", "{seed}", "{round,round\\d+}", "model.safetensors"
@@ -28,12 +36,16 @@ rule train_round:
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
+        predictions=lambda w, input: (
+            f"--predictions {input.predictions}" if input.predictions else ""
+        ),
         settings=settings("train_round"),
-        code=code("train_round"),
+        code=code_of_method("train_round"),
     message:
         "retraining: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld train-round --method {wildcards.method} --seed {wildcards.seed}"
         " --round {params.index} --model {input.model} --source {input.source}"
         " --target {input.target} --labels {input.labels} --thresholds {input.thresholds}"
+        " {params.predictions}"
         " --out {params.out} --log {log}"

@@ -1,19 +1,19 @@
 # Source model: data/source_train -> source/<model>/seed<s>/{model.safetensors, history.csv, run.json}
 #
-# Shared by every method and portion of a seed.
+# Shared by every method and portion of a network and seed.
 
 
 rule train_source:
     input:
         layout.data("source_train"),
     output:
-        model=layout.source("{seed}", "model.safetensors"),
-        history=layout.source("{seed}", "history.csv"),
-        run=layout.source("{seed}", "run.json"),
+        model=layout.source("{seed}", "model.safetensors", "{network}"),
+        history=layout.source("{seed}", "history.csv", "{network}"),
+        run=layout.source("{seed}", "run.json", "{network}"),
     log:
-        layout.source("{seed}", "logs/train_source.log"),
+        layout.source("{seed}", "logs/train_source.log", "{network}"),
     benchmark:
-        layout.source("{seed}", "logs/train_source.tsv")
+        layout.source("{seed}", "logs/train_source.tsv", "{network}")
     conda:
         "../../envs/tpld.yaml"
     threads: THREADS
@@ -22,10 +22,12 @@ rule train_source:
         mem_mb=8000,
     params:
         out=subpath(output[0], parent=True),
-        settings=settings("train_source"),
+        network=network_option,
+        settings=settings_of_network("train_source"),
         code=code("train_source"),
     message:
-        "training the source model, seed {wildcards.seed}"
+        "training the source model: {wildcards.network}, seed {wildcards.seed}"
     shell:
-        "tpld train-source --seed {wildcards.seed} --data {input}"
+        "tpld train-source {params.network} --seed {wildcards.seed}"
+        " --data {input}"
         " --out {params.out} --log {log}"

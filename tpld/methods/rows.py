@@ -1,0 +1,116 @@
+"""A row's name, `base[+tpld][@network]`, and what it means with a configuration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tpld.config import Config, Loss
+from tpld.config.base import Section
+from tpld.method.schedule import portion_of_round
+from tpld.methods.base import Kind, Recipe
+from tpld.methods.registry import recipe_class
+
+TPLD_SUFFIX = "+tpld"
+NETWORK_MARK = "@"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the comparison table.
+
+    Attributes:
+        name: as in the configuration, for example ``crst_mrkld+tpld@deeplabv2_vgg16``.
+        base: name of a method in this package.
+        tpld: voting, bootstrapping and phase 2 on top of the base.
+        network: the network, where it is not the configuration's own.
+    """
+
+    name: str
+    base: str
+    tpld: bool
+    network: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """``source``, ``self_training`` or ``adversarial``."""
+        return recipe_class(self.base).kind
+
+    @property
+    def adapts(self) -> bool:
+        """False for the source-only row."""
+        return self.kind != "source"
+
+    @property
+    def source_row(self) -> str:
+        """The source-only row of the same network."""
+        return f"source{NETWORK_MARK}{self.network}" if self.network else "source"
+
+
+@cache
+def parse_method(name: str) -> Method:
+    """Take a row's name apart.
+
+    Raises:
+        ValueError: no such method, or TPLD on a method that makes no pseudo labels.
+    """
+    method, mark, network = name.partition(NETWORK_MARK)
+    base = method.removesuffix(TPLD_SUFFIX)
+    found = Method(name, base, method.endswith(TPLD_SUFFIX), network or None)
+    if found.tpld and found.kind != "self_training":
+        raise ValueError(
+            f"'{name}': TPLD makes pseudo labels dense, and '{base}' makes none. "
+            f"Write '{base}{mark}{network}'"
+        )
+    if mark and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", network):
+        raise ValueError(
+            f"'{name}': after {NETWORK_MARK} comes a network, or a name of `networks`, of letters, "
+            "digits, and _ . -"
+        )
+    return found
+
+
+def options_of(config: Config, method: Method) -> Section:
+    """The keys of a row's method, below ``options.<base>``."""
+    tree: dict[str, Any] = config.options.get(method.base, {})
+    return recipe_class(method.base).Options.model_validate(tree)
+
+
+def recipe_of(config: Config, method: Method) -> Recipe:
+    """A row's method with its keys."""
+    return recipe_class(method.base)(options_of(config, method))
+
+
+def phase1_rounds(config: Config, method: Method) -> int:
+    """Self-training rounds: more with TPLD [L], which has more labels to digest."""
+    if method.kind != "self_training":
+        return 0
+    section = config.of(method.name).self_training
+    return section.rounds if method.tpld else section.base_rounds
+
+
+def phase2_rounds(config: Config, method: Method) -> int:
+    """Phase-2 rounds, TPLD alone."""
+    return config.phase2.rounds if method.tpld else 0
+
+
+def portion_of(config: Config, method: Method, phase2: bool, round_index: int) -> float:
+    """Portion of a round; phase-2 rounds go on counting where phase 1 ended."""
+    section = config.thresholds
+    first = phase1_rounds(config, method) if phase2 else 0
+    return portion_of_round(
+        first + round_index, section.start_portion, section.portion_step, section.max_portion
+    )
+
+
+def loss_of(config: Config, method: Method) -> Loss:
+    """The target loss: bootstrapping belongs to TPLD; the plain base trains without it."""
+    recipe = recipe_class(method.base)
+    changes: dict[str, Any] = {}
+    if not method.tpld:
+        changes |= {"beta": 1.0, "on_unlabelled": False}
+    if not recipe.regularised:
+        changes["mrkld_weight"] = 0.0
+    return config.loss.model_copy(update=changes)
