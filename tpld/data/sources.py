@@ -24,6 +24,7 @@ from tpld.errors import DataError
 __all__ = [
     "IGNORE",
     "ClassTable",
+    "Files",
     "Folders",
     "Item",
     "benchmark_of",
@@ -32,6 +33,7 @@ __all__ = [
     "folders_of",
     "has_split",
     "has_truth",
+    "list_files",
     "list_items",
 ]
 
@@ -44,37 +46,98 @@ class Item(NamedTuple):
     label: Path | None
 
 
+State = tuple[int, int]
+
+
+class Files(NamedTuple):
+    """The files of a split: names, paths, and size and time of each, by ``image`` and ``label``."""
+
+    names: list[str]
+    images: list[str]
+    labels: list[str] | None
+    states: dict[str, list[State]]
+
+
 def list_items(config: Config, split: Split) -> list[Item]:
     """Images (and labels) of a split in the order of its list.
 
     Raises:
+        DataError: see `list_files`.
+    """
+    files = list_files(config, split)
+    labels = [Path(path) for path in files.labels] if files.labels else [None] * len(files.names)
+    return list(map(Item, files.names, map(Path, files.images), labels))
+
+
+def list_files(config: Config, split: Split) -> Files:
+    """The files of a split as text, found by one look at its folders: 50 000 take half a second.
+
+    Raises:
         DataError: folder or list missing, list empty, a name twice, outside the folder, or
-            without its image.
+            without its image or label.
     """
     folders = folders_of(config, split)
     if folders is None:
         raise DataError(f"{split}: no such split is configured. Give a list of its images")
-    images, labels = str(folders.images), str(folders.labels)
-    if not folders.images.is_dir():
+    images = folders.images
+    if not images.is_dir():
         raise DataError(f"{split}: image folder {images} does not exist. {folders.remedy}")
-    names = _read_list(folders, split) if folders.names else _all_names(folders)
+    found = _scan(images)
+    names = _read_list(folders, split) if folders.names else _all_names(found, folders)
     if not names:
-        where = (
-            f"list {folders.names}"
-            if folders.names
-            else f"no *{folders.image_suffix} below {images}"
-        )
+        nothing = f"no *{folders.image_suffix} below {images}"
+        where = f"list {folders.names}" if folders.names else nothing
         raise DataError(f"{split}: the split is empty ({where}). Name at least one image")
-    items = [
-        Item(
-            name,
-            Path(f"{images}/{name}{folders.image_suffix}"),
-            Path(f"{labels}/{name}{folders.label_suffix}") if folders.labels else None,
+    pictures, states = _resolve(names, images, folders.image_suffix, found, "image", split, folders)
+    if folders.labels is None:
+        return Files(names, pictures, None, {"image": states, "label": []})
+    found = _scan(folders.labels)
+    truths, more = _resolve(
+        names, folders.labels, folders.label_suffix, found, "label", split, folders
+    )
+    return Files(names, pictures, truths, {"image": states, "label": more})
+
+
+def _scan(root: Path, below: str = "") -> dict[str, os.DirEntry[str]]:
+    """Every file below a folder by its relative name; nothing for a folder that does not exist."""
+    found: dict[str, os.DirEntry[str]] = {}
+    if not root.is_dir():
+        return found
+    with os.scandir(root / below) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found |= _scan(root, f"{below}{entry.name}/")
+            else:
+                found[f"{below}{entry.name}"] = entry
+    return found
+
+
+def _resolve(
+    names: list[str],
+    root: Path,
+    suffix: str,
+    found: dict[str, os.DirEntry[str]],
+    what: str,
+    split: str,
+    folders: Folders,
+) -> tuple[list[str], list[State]]:
+    """Path and state of each name's file; a file behind a linked folder is asked for by itself."""
+    above, paths, missing = f"{root.as_posix()}/", [], []
+    states: list[State] = []
+    for name in names:
+        paths.append(f"{above}{name}{suffix}")
+        entry = found.get(f"{name}{suffix}") or Path(paths[-1])
+        if entry.is_file():
+            stat = entry.stat()
+            states.append((stat.st_size, stat.st_mtime_ns))
+        else:
+            missing.append(paths[-1])
+    if missing:
+        raise DataError(
+            f"{split}: {len(missing)} of {len(names)} {what} files are missing, first "
+            f"{missing[0]}. {folders.pairs}"
         )
-        for name in names
-    ]
-    _check_exist(items, split, folders.pairs)
-    return items
+    return paths, states
 
 
 def _read_list(folders: Folders, split: str) -> list[str]:
@@ -103,26 +166,7 @@ def _read_list(folders: Folders, split: str) -> list[str]:
     return names
 
 
-def _all_names(folders: Folders) -> list[str]:
-    # By text: a Path for each of 25 000 names would take longer than the look at the disk.
-    root, suffix = str(folders.images), folders.image_suffix
-    found = (
-        f"{folder}/{file}"[len(root) + 1 :].removesuffix(suffix)
-        for folder, _, files in os.walk(root)
-        for file in files
-        if file.endswith(suffix)
-    )
-    return sorted(set(found) - folders.left_out)
-
-
-def _check_exist(items: list[Item], split: str, remedy: str) -> None:
-    for what, paths in (
-        ("image", [item.image for item in items]),
-        ("label", [item.label for item in items if item.label]),
-    ):
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            raise DataError(
-                f"{split}: {len(missing)} of {len(paths)} {what} files are missing, first "
-                f"{missing[0]}. {remedy}"
-            )
+def _all_names(found: dict[str, os.DirEntry[str]], folders: Folders) -> list[str]:
+    suffix = folders.image_suffix
+    names = {name.removesuffix(suffix) for name in found if name.endswith(suffix)}
+    return sorted(names - folders.left_out)

@@ -19,7 +19,7 @@ from tpld.data.sources import (
     folders_of,
     has_split,
     has_truth,
-    list_items,
+    list_files,
 )
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
 from tpld.methods import parse_method, portion_of, recipe_class
@@ -101,12 +101,12 @@ wildcard_constraints:
 
 @cache
 def listed(split):
-    """Items of a split; without them the plan is made all the same, and check_data will say why."""
+    """Files of a split; without them the plan is made all the same, and check_data will say why."""
     try:
-        return list_items(cfg, split)
+        return list_files(cfg, split)
     except TpldError as error:
         sys.stderr.write(f"note: planned without its files: {error}\n")
-        return []
+        return None
 
 
 @cache
@@ -114,9 +114,8 @@ def data_fingerprint(split, file):
     """Names, sizes and times of a split's image or label files: a changed one rebuilds its cache."""
     if cfg.data.kind == "city":
         return None
-    paths = [str(path) for item in listed(split) if (path := getattr(item, file))]
-    stats = [os.stat(path) for path in paths]
-    return digest(paths, [(stat.st_size, stat.st_mtime_ns) for stat in stats])
+    files = listed(split)
+    return digest(files.names, files.states[file]) if files else None
 
 
 def data_files(split):
