@@ -23,6 +23,7 @@ include: "workflow/rules/source.smk"
 include: "workflow/rules/label.smk"
 include: "workflow/rules/phase1.smk"
 include: "workflow/rules/phase2.smk"
+include: "workflow/rules/adversarial.smk"
 include: "workflow/rules/evaluate.smk"
 
 

@@ -267,6 +267,26 @@ def train_phase2(
     stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
 
 
+@app.command("train-adversarial", rich_help_panel=STAGES)
+def train_adversarial(
+    config: Configuration,
+    method: MethodOption,
+    seed: Seed,
+    source: Input,
+    target: Input,
+    out: Out,
+    model: Annotated[
+        Path | None, typer.Option(help="Source model to start from; else the initial weights.")
+    ] = None,
+    log: Log = None,
+) -> None:
+    """Align source and target with discriminators (METHOD 10); resumes after a kill."""
+    settings = _begin(config, log, method)
+    from tpld.stages.train_adversarial import train_adversarial as stage
+
+    stage(settings, method, seed, source, target, model, out)
+
+
 @app.command(rich_help_panel=STAGES)
 def evaluate(
     config: Configuration,

@@ -21,6 +21,7 @@ class Layout:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.root = f"{config.results}/{config.experiment}"
+        self._rounds: dict[str, list[str]] = {}
 
     def data(self, part: str) -> str:
         """Data preparation: ``check.csv``, ``source_train``, ``target_train_truth``, ..."""
@@ -32,7 +33,7 @@ class Layout:
 
     def network(self, network: str | None) -> str:
         """Folder of a row's network (None: the model's)."""
-        return network or self.config.model.name.replace("/", "-")
+        return network or self.config.model.folder_name
 
     def source_of(self, method: str, seed: object, part: str = "") -> str:
         """The source model that a method starts from."""
@@ -71,9 +72,12 @@ class Layout:
 
     def rounds(self, method: str) -> list[str]:
         """Names of all rounds of a method, in order; none where it trains in one go."""
-        spec = parse_method(method)
-        first = [f"round{r}" for r in range(phase1_rounds(self.config, spec))]
-        return first + [f"phase2_round{r}" for r in range(phase2_rounds(self.config, spec))]
+        if method not in self._rounds:  # asked for each job of a dry run
+            row = parse_method(method)
+            names = [f"round{r}" for r in range(phase1_rounds(self.config, row))]
+            names += [f"phase2_round{r}" for r in range(phase2_rounds(self.config, row))]
+            self._rounds[method] = names
+        return self._rounds[method]
 
     def evaluation(self, method: str, seed: object, split: str) -> str:
         """Confusion matrices of a method's last checkpoint."""

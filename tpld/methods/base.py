@@ -106,7 +106,7 @@ class Adversarial(Recipe[KeysT]):
         classifiers: list[Tensor],
         progress: float,
     ) -> dict[str, Tensor]:
-        """Losses of the network besides cross-entropy, weighted; their sum is what it minimises.
+        """The network's losses besides cross-entropy, by name, as they are added to it.
 
         target: logits of the target images; classifiers: the flattened weights of each head;
         progress: share of the training that is done, 0 to 1.

@@ -59,7 +59,7 @@ def parse_method(name: str) -> Method:
     method, mark, network = name.partition(NETWORK_MARK)
     base = method.removesuffix(TPLD_SUFFIX)
     found = Method(name, base, method.endswith(TPLD_SUFFIX), network or None)
-    if found.tpld and found.kind != "self_training":
+    if recipe_class(base).kind != "self_training" and found.tpld:
         raise ValueError(
             f"'{name}': TPLD makes pseudo labels dense, and '{base}' makes none. "
             f"Write '{base}{mark}{network}'"

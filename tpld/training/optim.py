@@ -7,11 +7,13 @@ from collections.abc import Callable
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from tpld.config import SelfTraining, SourceTraining
+from tpld.config import Adversarial, SelfTraining, SourceTraining
 from tpld.method.schedule import polynomial_decay
 
 
-def make_sgd(network: nn.Module, section: SourceTraining | SelfTraining, rate: float) -> SGD:
+def make_sgd(
+    network: nn.Module, section: SourceTraining | SelfTraining | Adversarial, rate: float
+) -> SGD:
     """SGD over the trainable parameters, those of `network.head` at `head_factor` times it."""
     head = {id(p) for p in network.get_submodule("head").parameters()}
     trainable = [p for p in network.parameters() if p.requires_grad]

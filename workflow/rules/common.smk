@@ -54,14 +54,20 @@ ROWS = [parse_method(name) for name in cfg.methods]
 NETWORKS = {layout.network(row.network): row.network for row in ROWS}
 
 
+@cache
+def row_settings(stage, method, network=None):
+    """`settings_of` a row, or of a network; asked for each of its jobs, computed once."""
+    return settings_of(cfg.with_network(network), stage, method)
+
+
 def settings(stage):
     """The configuration keys that a stage uses: only these make it rerun."""
-    return lambda wildcards: settings_of(cfg, stage, getattr(wildcards, "method", None))
+    return lambda w: row_settings(stage, getattr(w, "method", None))
 
 
 def settings_of_network(stage):
     """The same for the stages that all rows of a network share."""
-    return lambda w: settings_of(cfg.with_network(NETWORKS[w.network]), stage)
+    return lambda w: row_settings(stage, None, NETWORKS[w.network])
 
 
 def code(*stages):

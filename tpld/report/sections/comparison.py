@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tpld.methods import parse_method
 from tpld.report.blocks import Block, Cards, Cell, Section, Table, Text, number, percent
 from tpld.report.experiment import Experiment
 
@@ -59,7 +60,7 @@ def _caption(experiment: Experiment) -> str:
     return (
         "Intersection over union (IoU) in percent on target_val; always the last checkpoint, "
         "never the best on validation data. The best value of a row is bold; small figures are "
-        f"differences to the source model. {spread}"
+        f"differences to the source model of the same network. {spread}"
     )
 
 
@@ -98,8 +99,9 @@ def _value_cells(values: dict[str, pd.Series]) -> list[Cell]:
     contest = len(set(shown.values())) > 1
     cells = []
     for method, series in values.items():
-        delta = means[method] - means.get("source", float("nan"))
-        compared = method != "source" and delta == delta
+        row = parse_method(method)
+        delta = means[method] - means.get(row.source_row, float("nan"))
+        compared = row.adapts and delta == delta
         tone = "" if round(delta, 1) == 0 or not compared else ("up" if delta > 0 else "down")
         cells.append(
             number(

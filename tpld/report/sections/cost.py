@@ -12,8 +12,8 @@ _TITLE = "Run time and memory"
 _SPLIT_STAGES = ("evaluate", "prepare")
 _HATCHES = ("", "///", "--", "\\\\\\", "xxx", "||")
 _ORDER = ("check_data", "make_city", "prepare", "train_source", "dump", "thresholds", "label",
-          "assess", "train_round", "score", "split", "label_easy", "train_phase2", "evaluate",
-          "compare")  # fmt: skip
+          "assess", "train_round", "score", "split", "label_easy", "train_phase2",
+          "train_adversarial", "evaluate", "compare")  # fmt: skip
 
 
 def cost_section(experiment: Experiment) -> Section:
@@ -44,7 +44,8 @@ def collect_jobs(experiment: Experiment) -> pd.DataFrame:
         parts = path.relative_to(experiment.root).parts
         rows.append((_group(parts, experiment), _stage(path.stem), seconds, memory))
     jobs = pd.DataFrame(rows, columns=["group", "stage", "seconds", "memory"])
-    groups = ["data", "source", *experiment.adapting, "comparison"]
+    others = [method for method in experiment.methods if method != "source"]
+    groups = ["data", "source", *others, "comparison"]
     place = [(groups.index(g), _ORDER.index(s) if s in _ORDER else 99)
              for g, s in zip(jobs["group"], jobs["stage"], strict=True)]  # fmt: skip
     return jobs.iloc[sorted(range(len(jobs)), key=place.__getitem__)].reset_index(drop=True)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from tpld.evaluation.metrics import iou
 from tpld.evaluation.protocols import name_of
 from tpld.layout import parse_round
+from tpld.methods import parse_method
 from tpld.report.blocks import Block, Plot, Section, Text
 from tpld.report.experiment import Experiment
 from tpld.report.sections.losses import loss_plots
@@ -44,7 +45,7 @@ def miou_over_rounds(experiment: Experiment, method: str, seed: int) -> pd.Serie
     """mIoU in percent by number of rounds trained (last protocol); 0 is the source model."""
     layout = experiment.layout
     wanted = experiment.config.evaluation.protocols[-1].name
-    paths = [layout.evaluation("source", seed, "target_val")]
+    paths = [layout.evaluation(parse_method(method).source_row, seed, "target_val")]
     paths += [layout.round(method, seed, r, "evaluation.csv") for r in layout.rounds(method)]
     values = {}
     for place, path in enumerate(paths):

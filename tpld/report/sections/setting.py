@@ -9,7 +9,7 @@ import yaml
 
 from tpld.data.sources import has_split
 from tpld.data.splits import SPLITS
-from tpld.methods import parse_method, phase1_rounds, phase2_rounds
+from tpld.methods import parse_method, phase1_rounds, phase2_rounds, recipe_class
 from tpld.report.blocks import Block, Cell, Fold, Section, Table, Text, number
 from tpld.report.experiment import Experiment, read_table
 
@@ -18,10 +18,6 @@ _PURPOSE = {
     "source_val": "evaluation of the source model without a domain shift",
     "target_train": "unlabelled for training; the domain that is adapted to",
     "target_val": "evaluation; every method's figures",
-}
-_MEANING = {
-    "source": "the source model, trained on the source domain alone, without adaptation",
-    "crst_mrkld": "self-training on sparse pseudo labels (CRST with its MRKLD regulariser)",
 }
 
 
@@ -80,10 +76,12 @@ def _method_table(experiment: Experiment) -> Table:
     rows = []
     for name in experiment.methods:
         method = parse_method(name)
-        meaning = _MEANING.get(method.base, method.base)
+        meaning = recipe_class(method.base).meaning
         if method.tpld:
             meaning += "; TPLD densifies its labels: voting (phase 1), full labels of easy images "
             meaning += "and adversarial training on hard ones (phase 2)"
+        if method.network:
+            meaning += f"; network {experiment.config.of(name).model.name}"
         counts = (
             phase1_rounds(experiment.config, method),
             phase2_rounds(experiment.config, method),

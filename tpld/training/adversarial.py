@@ -1,0 +1,192 @@
+"""Training on source and target together against discriminators (METHOD 10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.utils.data import Dataset
+
+from tpld.config import Adversarial
+from tpld.data import augment
+from tpld.data.cache import Cache
+from tpld.data.sources import IGNORE
+from tpld.method.schedule import polynomial_decay
+from tpld.methods.base import Adversarial as Recipe
+from tpld.models.batchnorm import set_batch_norm
+from tpld.models.deeplabv2 import upsample
+from tpld.models.network import Network
+from tpld.runtime import Runtime
+from tpld.training.loop import Batch
+from tpld.training.optim import make_sgd, set_rate
+from tpld.training.source import shuffled_index
+
+_SOURCE, _TARGET = 0, 1000
+"""Offsets of the slots of a step, so that both domains draw from streams of their own."""
+
+
+class AdversarialBatches(Dataset[Batch]):
+    """Batch t of an adversarial training, a function of (seed, t) alone: whole images, resized.
+
+    Each batch is a dictionary: ``source`` float32 (B, 3, h, w), its ``label`` int64 (B, h, w) with
+    255, ``target`` float32 (B, 3, h', w'), ``names`` of all images.
+    """
+
+    def __init__(
+        self, source: Cache, target: Cache, section: Adversarial, steps: int, seed: int
+    ) -> None:
+        self.source, self.target, self.section = source, target, section
+        self.steps, self.key = steps, [seed, 300]
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        slots = range(self.section.batch_size)
+        of_source = [self._pick(self.source, step, slot, 5) for slot in slots]
+        of_target = [self._pick(self.target, step, slot, 6) for slot in slots]
+        pairs = [
+            self._labelled(i, self._rng(step, _SOURCE + slot)) for slot, i in enumerate(of_source)
+        ]
+        target = [
+            self._image(self.target, i, self.section.target_size, self._rng(step, _TARGET + slot))
+            for slot, i in enumerate(of_target)
+        ]
+        return {
+            "source": torch.stack([image for image, _ in pairs]),
+            "label": torch.stack([label for _, label in pairs]),
+            "target": torch.stack([image for image, _ in target]),
+            "names": [
+                *(self.source.names[i] for i in of_source),
+                *(self.target.names[i] for i in of_target),
+            ],
+        }
+
+    def _pick(self, cache: Cache, step: int, slot: int, salt: int) -> int:
+        stream = (self.key[0] * 1000 + self.key[1]) * 10 + salt
+        return shuffled_index(step * self.section.batch_size + slot, len(cache), stream)
+
+    def _rng(self, step: int, slot: int) -> np.random.Generator:
+        return np.random.default_rng([*self.key, step, slot])
+
+    def _image(
+        self, cache: Cache, i: int, size: tuple[int, int], rng: np.random.Generator
+    ) -> tuple[Tensor, augment.Geometry]:
+        """An image at `size`, and how it was laid out."""
+        mirror = self.section.mirror and bool(rng.integers(2))
+        geo = augment.Geometry(0, 0, *cache.size(i), *size, mirror)
+        pixels = cache.image(i, geo.window)
+        return augment.crop_image(pixels, geo, size, self.section.jitter, rng), geo
+
+    def _labelled(self, i: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        size = self.section.source_size
+        image, geo = self._image(self.source, i, size, rng)
+        label = self.source.label(i, geo.window)
+        return image, augment.crop_label(label, geo, size, IGNORE)[0]
+
+
+class AdversarialStep:
+    """One step: source cross-entropy and alignment for the network, then one of discriminators.
+
+    Args:
+        network: in training mode afterwards, under the section's BatchNorm policy.
+        discriminators: as many as the method has.
+        recipe: the method.
+        section: hyperparameters.
+        runtime: device and precision.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        discriminators: nn.ModuleList,
+        recipe: Recipe[Any],
+        section: Adversarial,
+        runtime: Runtime,
+    ) -> None:
+        self.network, self.discriminators, self.recipe = network, discriminators, recipe
+        self.runtime = runtime
+        self.steps = section.steps or recipe.steps
+        self.decay_steps = section.decay_steps or recipe.decay_steps
+        # Where BatchNorm learns, both domains share its statistics; else two passes need half the
+        # memory, for the first one's activations are gone when the second one starts.
+        self.together = section.batch_norm == "train" and section.source_size == section.target_size
+        set_batch_norm(network, section.batch_norm)
+        self.optimizer = make_sgd(network, section, section.learning_rate)
+        self.adam = None
+        if len(discriminators):
+            rate = section.discriminator_learning_rate
+            self.adam = Adam(discriminators.parameters(), lr=rate, betas=(0.9, 0.99))
+            self.adam.param_groups[0]["base_lr"] = rate
+
+    def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Train on one batch; returns each loss as it enters the sum, and the discriminators'."""
+        progress = min(1.0, step / self.steps)
+        decay = polynomial_decay(step, self.decay_steps)
+        set_rate(self.optimizer, decay)
+        if self.adam:
+            set_rate(self.adam, decay)
+        label = batch["label"].to(self.runtime.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.discriminators.requires_grad_(False)
+        if self.together:
+            count = len(label)
+            both = self._predict(torch.cat([batch["source"], batch["target"]]))
+            source, target = [x[:count] for x in both], [x[count:] for x in both]
+            supervised = self._supervised(source, label)
+        else:
+            source = self._predict(batch["source"])
+            supervised = self._supervised(source, label)
+            supervised.backward()
+            target = self._predict(batch["target"])
+        with self.runtime.autocast():
+            terms = self.recipe.align(target, self._judges(), self._classifiers(), progress)
+        total = torch.stack(list(terms.values())).sum()
+        (supervised + total if self.together else total).backward()
+        self.optimizer.step()
+        losses = {"source": supervised, **terms}
+        if self.adam:
+            losses["discriminator"] = self._train_discriminators(source, target, progress)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _predict(self, image: Tensor) -> list[Tensor]:
+        """float32 logits of every head at image size."""
+        with self.runtime.autocast():
+            heads = self.network.forward_heads(self.runtime.images(image))
+        return [upsample(logits, (image.shape[2], image.shape[3])) for logits in heads]
+
+    def _supervised(self, source: list[Tensor], label: Tensor) -> Tensor:
+        """Weighted cross-entropy of the heads; 0 where nothing is labelled."""
+        count = (label != IGNORE).sum().clamp(min=1)
+        losses = [
+            weight
+            * torch.nn.functional.cross_entropy(logits, label, ignore_index=IGNORE, reduction="sum")
+            / count
+            for weight, logits in zip(self.recipe.source_weights(), source, strict=True)
+        ]
+        return torch.stack(losses).sum()
+
+    def _train_discriminators(
+        self, source: list[Tensor], target: list[Tensor], progress: float
+    ) -> Tensor:
+        """Logits are constants here."""
+        assert self.adam is not None
+        self.discriminators.requires_grad_(True)
+        source, target = [x.detach() for x in source], [x.detach() for x in target]
+        with self.runtime.autocast():
+            loss = self.recipe.judge(source, target, self._judges(), progress)
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam.step()
+        return loss
+
+    def _judges(self) -> list[nn.Module]:
+        return list(self.discriminators)
+
+    def _classifiers(self) -> list[Tensor]:
+        """Weights of each head, without biases, as one vector."""
+        heads = self.network.get_submodule("head").children()
+        return [torch.cat([p.flatten() for p in h.parameters() if p.dim() > 1]) for h in heads]

@@ -1,0 +1,43 @@
+# Adversarial methods: data/source_train, data/target_train (and, with adversarial.start: source, the
+# source model) -> <method>/seed<s>/{model.safetensors, history.csv, run.json}. No pseudo labels.
+
+
+def start_model(wildcards):
+    """The source model, where training starts from it."""
+    if cfg.of(wildcards.method).adversarial.start == "initial":
+        return []
+    return [layout.source_of(wildcards.method, wildcards.seed, "model.safetensors")]
+
+
+rule train_adversarial:
+    input:
+        source=layout.data("source_train"),
+        target=layout.data("target_train"),
+        model=start_model,
+    output:
+        model=layout.method("{method}", "{seed}", "model.safetensors"),
+        history=layout.method("{method}", "{seed}", "history.csv"),
+        run=layout.method("{method}", "{seed}", "run.json"),
+    log:
+        layout.method("{method}", "{seed}", "logs/train_adversarial.log"),
+    benchmark:
+        layout.method("{method}", "{seed}", "logs/train_adversarial.tsv")
+    wildcard_constraints:
+        method=one_of(row.name for row in ROWS if row.kind == "adversarial"),
+    conda:
+        "../../envs/tpld.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+        mem_mb=12000,
+    params:
+        out=subpath(output[0], parent=True),
+        model=lambda w, input: f"--model {input.model}" if input.model else "",
+        settings=settings("train_adversarial"),
+        code=code_of_method("train_adversarial"),
+    message:
+        "adversarial training: {wildcards.method}, seed {wildcards.seed}"
+    shell:
+        "tpld train-adversarial --method {wildcards.method} --seed {wildcards.seed}"
+        " --source {input.source} --target {input.target} {params.model}"
+        " --out {params.out} --log {log}"
