@@ -94,7 +94,8 @@ def _latex(config: Config, which: Which, lines: pd.DataFrame, wrong: pd.DataFram
         text += [wide.to_latex(float_format="%.1f", escape=True, index=False, na_rep="--")]
     text += [f"% {note}" for note in _notes(config, lines, wrong)]
     # Greek letters and ± need no package this way.
-    return "\n".join(text).replace("Δ", "$\\Delta$").replace("±", "$\\pm$") + "\n"
+    joined = "\n".join(text).replace("Δ", "$\\Delta$").replace("±", "$\\pm$")
+    return joined.replace("–", "--") + "\n"
 
 
 def _headline(config: Config) -> list[str]:
