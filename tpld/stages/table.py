@@ -26,10 +26,7 @@ def table(config: Config, which: str, out: Path) -> None:
     Raises:
         ConfigError: there is no such table, or it has no row of this benchmark.
     """
-    known = next((name for name in TABLES if name == which), None)
-    if known is None:
-        raise ConfigError(f"'{which}' is no table of the paper. Known: {', '.join(TABLES)}")
-    benchmark = benchmark_of(config)
+    known, benchmark = _known(which), benchmark_of(config)
     rows = rows_of(known, benchmark)
     if benchmark is None or not rows:
         raise ConfigError(
@@ -52,6 +49,13 @@ def table(config: Config, which: str, out: Path) -> None:
     _write(out / f"{which}.md", _markdown(config, known, lines, wrong))
     _write(out / f"{which}.tex", _latex(config, known, lines, wrong))
     _print(known, lines)
+
+
+def _known(name: str) -> Which:
+    for which in TABLES:
+        if which == name:
+            return which
+    raise ConfigError(f"'{name}' is no table of the paper. Known: {', '.join(TABLES)}")
 
 
 def _notes(config: Config, lines: pd.DataFrame, wrong: pd.DataFrame) -> list[str]:
