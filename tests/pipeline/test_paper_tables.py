@@ -15,7 +15,7 @@ def test_table1_plans_every_row_once_and_shares_what_can_be_shared(tmp_path):
     output = project.snakemake(
         "table1", "--dry-run", "--printshellcmds", preset="workflow/presets/gta5_cityscapes.yaml"
     )
-    commands = Counter(re.findall(r"\btpld ([a-z0-9-]+ --.*)", output))
+    commands = Counter(re.findall(r"\btpld ([a-z0-9-]+ +--.*)", output))
     assert max(commands.values()) == 1
     stages = Counter(command.split()[0] for command in commands)
     # 4 + 7 + 4 rows on 3 networks, 3 of them TPLD's (6 + 3 rounds), 6 plain ones (3 rounds).
