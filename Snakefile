@@ -3,6 +3,7 @@
 #   snakemake --cores 2                                          the procedural city, minutes
 #   snakemake --cores 2 --configfile workflow/presets/X.yaml     another data set
 #   snakemake --cores 2 --configfile my_changes.yaml             the city with some keys changed
+#   snakemake table1 --cores 8 --configfile workflow/presets/gta5_cityscapes.yaml   (or table2)
 #
 # Every key is documented in config.yaml and checked by tpld/config.
 from tpld.config import load_config
@@ -28,6 +29,8 @@ include: "workflow/rules/evaluate.smk"
 
 localrules:
     all,
+    table1,
+    table2,
 
 
 rule all:
@@ -35,3 +38,14 @@ rule all:
     input:
         f"{layout.root}/comparison.csv",
         f"{layout.root}/report.html",
+
+
+# The paper's tables, for the rows that `methods` names: presets gta5_cityscapes, synthia_cityscapes.
+rule table1:
+    input:
+        f"{layout.root}/table1.csv",
+
+
+rule table2:
+    input:
+        f"{layout.root}/table2.csv",

@@ -87,7 +87,9 @@ def test_all_problems_are_named_together():
         ("data.city.height", 63, "greater than or equal to 64 (is 63)"),
         ("experiment", "a/b", "should match pattern"),
         ("model.aspp_dilations", [], "at least 1 item"),
-        ("evaluation.scales", [0], "greater than 0 (is 0)"),
+        ("evaluation.protocols", [{"name": "a", "scales": [0]}], "greater than 0 (is 0)"),
+        ("evaluation.protocols", [{"name": "a b"}], "should match pattern"),
+        ("evaluation.protocols", [], "at least 1 item"),
     ],
 )
 def test_bounds(key, value, said):
@@ -119,6 +121,12 @@ def test_frozen_batch_norm_with_random_weights_is_refused():
     assert "Set it to 'train', or give pretrained model.weights" in text
     load_config({"model": {"weights": "random"}, **TRAINED})
     load_config({"model": {"weights": "DEFAULT"}})
+
+
+def test_protocols_are_told_apart_by_name():
+    assert "protocols names a twice" in message(
+        {"evaluation": {"protocols": [{"name": "a"}, {"name": "a", "mirror": True}]}}
+    )
 
 
 def test_folder_data_need_the_folder_section():

@@ -15,6 +15,7 @@ def modules(monkeypatch):
 
     def forget():
         code_hash.cache_clear()
+        provenance._facts.cache_clear()
 
     monkeypatch.setattr(provenance, "_parsed", lambda name: ast.parse(texts[name]))
     monkeypatch.setattr(provenance, "_is_module", lambda name: name in texts)
@@ -141,10 +142,13 @@ def test_editing_voting_changes_label_and_not_dump(monkeypatch):
             return tree
         return ast.Module([*tree.body, *ast.parse("X = 1").body], [])
 
-    code_hash.cache_clear()
+    forgotten = (code_hash, provenance._facts)
+    for cached in forgotten:
+        cached.cache_clear()
     monkeypatch.setattr(provenance, "_parsed", edited)
     after = {stage: code_hash(f"tpld.stages.{stage}") for stage in ("label", "dump")}
-    code_hash.cache_clear()
+    for cached in forgotten:
+        cached.cache_clear()
     assert after["label"] != before["label"]
     assert after["dump"] == before["dump"]
 

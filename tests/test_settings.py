@@ -81,7 +81,7 @@ def of(stage: str, *methods: str) -> set[str]:
         ("self_training.learning_rate", 1.0, of("train_round")),
         ("source_training.steps", 7, of("train_source")),
         ("dump.scale", 1.0, of("dump")),
-        ("evaluation.mirror", False, of("evaluate")),
+        ("evaluation.protocols", [{"name": "single"}], of("evaluate")),
         ("evaluation.every_round", True, set()),
         ("compute.device", "cpu", set()),
         ("compute.precision", "float32", set()),

@@ -293,7 +293,7 @@ def evaluate(
     model: Input,
     data: Input,
     out: Out,
-    single: Annotated[bool, typer.Option(help="Scale 1 alone.")] = False,
+    single: Annotated[bool, typer.Option(help="The last protocol alone.")] = False,
     network: NetworkOption = None,
     log: Log = None,
 ) -> None:
@@ -314,6 +314,23 @@ def compare(config: Configuration, out: Out, log: Log = None) -> None:
     from tpld.stages.compare import compare as stage
 
     stage(settings, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def table(
+    config: Configuration,
+    which: Annotated[str, typer.Option(help="table1 or table2.")],
+    out: Out,
+    log: Log = None,
+) -> None:
+    """Write a table of the paper, our figures beside its own; rows that have not run stay empty.
+
+    `--out` is the folder of the experiment.
+    """
+    settings = _begin(config, log)
+    from tpld.stages.table import table as stage
+
+    stage(settings, which, out)
 
 
 @app.command(rich_help_panel=STAGES)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tpld.stores.atomic import replacing
 
@@ -106,8 +106,7 @@ def code_hash(module: str) -> str:
     Comments, docstrings and layout do not count, nor do modules that cannot change a result.
     Snakemake sees package code only through this: an edited `voting.py` reruns labelling.
     """
-    trees = {name: _code_of(name) for name in sorted(_closure(module))}
-    return digest(trees)
+    return digest({name: _facts(name).code for name in sorted(_closure(module))})
 
 
 def _closure(module: str) -> set[str]:
@@ -118,47 +117,47 @@ def _closure(module: str) -> set[str]:
         if name in found or name in _INERT or name.startswith("tpld.config."):
             continue
         found.add(name)
-        todo += _imports(name)
+        todo += _facts(name).imports
     return found
 
 
-@cache
+class _Facts(NamedTuple):
+    """Of a module: the `tpld` modules that it imports anywhere, and the hash of its code."""
+
+    imports: list[str]
+    code: str
+
+
 def _parsed(module: str) -> ast.Module:
+    """A fresh syntax tree of a module; comments and layout are not in it."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(module)
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
-def _imports(module: str) -> list[str]:
-    """The `tpld` modules that a module imports anywhere in its text."""
+@cache  # stages share most of their modules, and a large plan asks for every stage
+def _facts(module: str) -> _Facts:
+    tree = _parsed(module)
     names: set[str] = set()
-    for node in ast.walk(_parsed(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return [n for n in names if n.startswith("tpld.") and _is_module(n)]
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
+            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Facts([n for n in names if n.startswith("tpld.") and _is_module(n)], code)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """A docstring, of a module, class, function or attribute."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _is_module(name: str) -> bool:
     base = _PACKAGE.parent.joinpath(*name.split("."))
     return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
-
-
-def _code_of(module: str) -> str:
-    """The syntax tree of a module without its docstrings."""
-    tree = ast.parse(ast.unparse(_parsed(module)))  # a copy; unparse drops comments and layout
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
-            node.body = [
-                statement
-                for statement in node.body
-                if not (
-                    isinstance(statement, ast.Expr)
-                    and isinstance(statement.value, ast.Constant)
-                    and isinstance(statement.value.value, str)
-                )
-            ] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -14,6 +14,7 @@ from tpld.methods import loss_of, options_of, parse_method
 Stage = Literal[
     "train_source", "dump", "thresholds", "label", "train_round",
     "score", "split", "label_easy", "train_phase2", "train_adversarial", "evaluate", "compare",
+    "table",
 ]  # fmt: skip
 
 _NETWORK = ("model.name", "model.output_stride", "model.aspp_dilations")
@@ -50,8 +51,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
         *_in("phase2", "adversarial_weight", "discriminator_learning_rate"),
     ),
     "train_adversarial": ("model", "adversarial", "options"),
-    "evaluate": (*_NETWORK, *_in("evaluation", "scales", "mirror")),
+    "evaluate": (*_NETWORK, *_in("evaluation", "protocols")),
     "compare": ("methods", "seeds", "evaluation.subsets"),
+    "table": ("methods", "model.name", "seeds", "evaluation.subsets"),
 }
 
 

@@ -3,9 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from tpld.config import Compute, load_config
+from tpld.config import Compute, Protocol
+from tpld.config.evaluation import CRST
+from tpld.evaluation.protocols import name_of, stamp
 from tpld.runtime import resolve
-from tpld.stages.evaluate import Protocol, predict_image, protocols
+from tpld.stages.evaluate import predict_image
 
 
 class Edges(nn.Module):
@@ -28,7 +30,7 @@ def runtime():
 def test_the_mirror_view_is_mirrored_back_before_it_counts(runtime):
     image = np.zeros((4, 6, 3), np.uint8)
     image[1, 4] = 255
-    alone = predict_image(Edges(), image, Protocol("", [1.0], False), runtime)
+    alone = predict_image(Edges(), image, Protocol(name="p"), runtime)
     assert alone.dtype == np.uint8
     assert alone.tolist() == [
         [1, 0, 0, 0, 0, 0],
@@ -36,7 +38,7 @@ def test_the_mirror_view_is_mirrored_back_before_it_counts(runtime):
         [1, 0, 0, 0, 0, 0],
         [1, 0, 0, 0, 0, 0],
     ]
-    both = predict_image(Edges(), image, Protocol("", [1.0], True), runtime)
+    both = predict_image(Edges(), image, Protocol(name="p", mirror=True), runtime)
     # The edge holds in one view alone and is outvoted; the red pixel is where it is in both.
     assert both[1, 4] == 2
     assert (both == 2).sum() == 1
@@ -46,18 +48,39 @@ def test_the_mirror_view_is_mirrored_back_before_it_counts(runtime):
 def test_scales_are_brought_back_to_the_image(runtime):
     image = np.zeros((8, 12, 3), np.uint8)
     image[:, 6:] = 255
-    seen = predict_image(Edges(), image, Protocol("", [0.5, 1.0, 1.5], True), runtime)
+    seen = predict_image(
+        Edges(), image, Protocol(name="p", scales=[0.5, 1.0, 1.5], mirror=True), runtime
+    )
     assert seen.shape == (8, 12)
     assert (seen[:, 7:] == 2).all()
     assert (seen[:, :5] != 2).all()
 
 
-def test_protocols_carry_all_that_their_numbers_depend_on():
-    base = {"source_training": {"batch_norm": "train"}}
-    config = load_config({**base, "evaluation": {"scales": [0.9, 1.2], "mirror": True}})
-    full, plain = protocols(config, single=False)
-    assert full == ("scales 0.9, 1.2 + mirror", [0.9, 1.2], True)
-    assert plain == ("scale 1", [1.0], False)
-    assert protocols(config, single=True) == [plain]
-    config = load_config({**base, "evaluation": {"scales": [1.0], "mirror": False}})
-    assert protocols(config, single=False) == [plain]
+def test_a_sized_protocol_shrinks_the_image_and_scores_at_its_own_size(runtime):
+    seen = []
+
+    class Watched(Edges):
+        def forward(self, image):
+            seen.append(tuple(image.shape[-2:]))
+            return super().forward(image)
+
+    image = np.zeros((8, 12, 3), np.uint8)
+    image[:, 6:] = 255
+    single = Protocol(name="p", size=(4, 6))
+    assert predict_image(Watched(), image, single, runtime).shape == (8, 12)
+    scaled = Protocol(name="p", size=(4, 6), scales=[0.5, 2.0], mirror=True)
+    assert predict_image(Watched(), image, scaled, runtime)[0, -1] == 2
+    assert seen == [(4, 6), (2, 3), (8, 12)]
+
+
+def test_a_stamp_carries_all_that_a_number_depends_on():
+    city = [(1024, 2048)] * 3
+    assert stamp(CRST, city, 19) == (
+        "crst: scales 0.9, 1, 1.2 + mirror, scored at 1024x2048, 19 classes"
+    )
+    single = Protocol(name="single_512x1024", size=(512, 1024))
+    assert stamp(single, city, 16) == (
+        "single_512x1024: scale 1 of 512x1024, scored at 1024x2048, 16 classes"
+    )
+    assert stamp(single, [(4, 4), (4, 5)], 2).endswith("scored at 2 sizes of labels, 2 classes")
+    assert name_of(stamp(single, city, 16)) == "single_512x1024"

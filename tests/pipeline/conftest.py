@@ -21,9 +21,15 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def snakemake(self, *arguments: str, overlay: dict | None = None, check: bool = True) -> str:
-        """Run Snakemake on the tiny configuration, with some keys changed; returns its output."""
-        files = ["tests/tiny.yaml"]
+    def snakemake(
+        self,
+        *arguments: str,
+        overlay: dict | None = None,
+        check: bool = True,
+        preset: str = "tests/tiny.yaml",
+    ) -> str:
+        """Run Snakemake on the tiny configuration (or a preset); returns its output."""
+        files = [preset]
         if overlay is not None:
             (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             files.append("overlay.yaml")

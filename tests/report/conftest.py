@@ -23,7 +23,8 @@ HEIGHT, WIDTH = 24, 40
 NAMES = [f"target<{i}>" for i in range(5)]
 ADDED = slice(8, 16)
 """Rows that voting labels; those above are confident, those below stay without a label."""
-FULL, PLAIN = "scales 0.9, 1 + mirror", "scale 1"
+SCORED = "scored at 24x40, 4 classes"
+FULL, PLAIN = f"crst: scales 0.9, 1 + mirror, {SCORED}", f"single: scale 1, {SCORED}"
 METHODS = ["source", "crst_mrkld", "crst_mrkld+tpld"]
 MIOU = {"source": 40.0, "crst_mrkld": 50.0, "crst_mrkld+tpld": 46.0}
 
@@ -50,7 +51,7 @@ def make_config(root: Path, truth: bool, methods: list[str], seeds: list[int]) -
             "data": {"kind": "folder", "folder": folders},
             "self_training": {"rounds": 2, "base_rounds": 1},
             "phase2": {"rounds": 1},
-            "evaluation": {"scales": [0.9, 1.0], "every_round": True},
+            "evaluation": {"every_round": True},
         }
     )
 

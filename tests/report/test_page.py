@@ -114,8 +114,8 @@ def test_an_experiment_that_has_not_begun_is_described(tmp_path):
 
 def test_the_protocol_and_the_checkpoint_stand_with_the_numbers(full):
     comparison = section_text(full, "comparison")
-    for protocol in ("scales 0.9, 1 + mirror", "scale 1"):
-        assert f"Protocol: {protocol}, last checkpoint" in comparison
+    for protocol in ("crst: scales 0.9, 1 + mirror", "single: scale 1"):
+        assert f"Protocol: {protocol}, scored at 24x40, 4 classes, last checkpoint" in comparison
     assert "scales 0.9, 1 + mirror" in section_text(full, "confusion")
 
 

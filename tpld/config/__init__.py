@@ -4,13 +4,14 @@ Defaults are the paper's values (METHOD.md); ``config.yaml`` overrides them with
 a laptop finishes in minutes, the files in ``workflow/presets`` with one data set each. The JSON
 schema in ``workflow/schemas`` is generated from here (``tpld schema``), and a test keeps it so.
 
-One module a topic: `data` (images, classes), `model` (network, compute), `labels` (predictions,
-thresholds, voting), `training` (source, rounds, phase 2, adversarial), `root` (the whole), `load`
-(reading it), `explain` (saying what is wrong with it). Keys of a single method are in its own file
-in `tpld.methods`.
+One module a topic: `data` (images, classes), `evaluation` (protocols), `model` (network, compute),
+`labels` (predictions, thresholds, voting), `training` (source, rounds, phase 2, adversarial),
+`root` (the whole), `load` (reading it), `explain` (saying what is wrong with it). Keys of a single
+method are in its own file in `tpld.methods`.
 """
 
-from tpld.config.data import ClassEntry, FolderData, FolderSplits
+from tpld.config.data import ClassEntry, FolderData, FolderSplits, KnownDomain
+from tpld.config.evaluation import Evaluation, Protocol
 from tpld.config.labels import Voting
 from tpld.config.load import load_config
 from tpld.config.model import Compute
@@ -22,11 +23,14 @@ __all__ = [
     "ClassEntry",
     "Compute",
     "Config",
+    "Evaluation",
     "FolderData",
     "FolderSplits",
     "Jitter",
+    "KnownDomain",
     "Loss",
     "Phase2",
+    "Protocol",
     "SelfTraining",
     "SourceTraining",
     "Voting",

@@ -86,11 +86,40 @@ class CityData(Section):
     """Number of target images for evaluation."""
 
 
-class Data(Section):
-    """Which images; the section of the other kind is ignored."""
+class KnownDomain(Section):
+    """One domain of a public data set, in the folders that its authors distribute."""
 
-    kind: Literal["city", "folder"] = "city"
-    """`city`: the embedded procedural scenes; `folder`: your own images."""
+    kind: Literal["gta5", "synthia", "cityscapes", "cityscapes_train_ids"]
+    """Which data set (docs/benchmarks.md)."""
+    root: str
+    """Folder that holds its folders (`images` and `labels` of GTA5, `leftImg8bit` and `gtFine`)."""
+    train: str | None = None
+    """Text file, one name a line, relative to the image folder; left out: every image."""
+    val: str | None = None
+    """Like `train`, for evaluation; left out: the data set's own validation part, if it has one."""
+    labelled: bool = True
+    """False: its labels are not at hand (a target alone; evaluation is then off)."""
+    resize: Size | None = None
+    """Height and width that images and labels are brought to when they are decoded; left out:
+    1052x1914 for GTA5, whose sizes vary, and nothing for the others."""
+
+
+class KnownData(Section):
+    """A pair of public data sets; the classes are those that both know."""
+
+    source: KnownDomain
+    """The labelled domain."""
+    target: KnownDomain
+    """The domain to adapt to; its labels serve evaluation alone."""
+
+
+class Data(Section):
+    """Which images; the sections of the other kinds are ignored."""
+
+    kind: Literal["city", "folder", "datasets"] = "city"
+    """`city`: embedded procedural scenes; `folder`: your own images; `datasets`: public ones."""
+    datasets: KnownData | None = None
+    """Public data sets, such as GTA5 and Cityscapes."""
     city: CityData = CityData()
     """Settings of the procedural scenes."""
     folder: FolderData | None = None
@@ -99,7 +128,7 @@ class Data(Section):
     """Disk for decoded images, GiB per split; images beyond it are decoded at every use."""
 
     @model_validator(mode="after")
-    def _folder_given(self) -> Data:
-        if self.kind == "folder" and self.folder is None:
-            raise ValueError("kind is 'folder', but data.folder is missing")
+    def _section_given(self) -> Data:
+        if self.kind != "city" and getattr(self, self.kind) is None:
+            raise ValueError(f"kind is '{self.kind}', but data.{self.kind} is missing")
         return self

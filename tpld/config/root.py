@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from tpld.config.base import Positive, Section
+from tpld.config.base import Section
 from tpld.config.data import Data
+from tpld.config.evaluation import Evaluation
 from tpld.config.explain import explain, nearest
 from tpld.config.labels import Dump, Thresholds, Voting
 from tpld.config.model import Compute, Model
@@ -31,19 +32,6 @@ def _options_schema(schema: dict[str, Any]) -> None:
         for name, recipe in known_methods().items()
         if recipe.Options.model_fields
     }
-
-
-class Evaluation(Section):
-    """Evaluation protocol (METHOD 12)."""
-
-    scales: list[Positive] = Field(default=[0.9, 1.0, 1.2], min_length=1)
-    """Image scales whose logits are averaged; scale 1 alone is always reported too."""
-    mirror: bool = True
-    """Average with the mirror image at each scale."""
-    every_round: bool = False
-    """Evaluate the network of each round too (scale 1 alone), for the report's curves."""
-    subsets: dict[str, list[str]] = Field(default={})
-    """Named means over some classes, e.g. R-mIoU."""
 
 
 class Config(Section):
@@ -85,7 +73,7 @@ class Config(Section):
     options: dict[str, dict[str, Any]] = Field(default={}, json_schema_extra=_options_schema)
     """Keys of single methods, by the method's name."""
     evaluation: Evaluation = Evaluation()
-    """Evaluation protocol."""
+    """Evaluation protocols."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

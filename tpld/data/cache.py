@@ -78,6 +78,9 @@ def write_cache(
             paths = [getattr(item, column) if kind in kinds else None for item in items]
             index[column] = [str(path or "") for path in paths]
         index.to_csv(partial / "index.csv", index=False)
+        # Images beyond the bound are decoded later, by stages that know classes but no file ids.
+        if "labels" in kinds:
+            (partial / "table.json").write_text(table.to_json(), encoding="utf-8")
     return index
 
 
@@ -114,14 +117,19 @@ class Cache:
 
     Args:
         folder: a folder that `write_cache` made.
-        table: class table, for images that did not fit into the disk bound.
+        table: class table of the experiment; labels that did not fit into the disk bound are
+            decoded with the one that the cache was written with, which has its files' ids.
 
     Raises:
         StoreError: the folder is no complete cache.
     """
 
     def __init__(self, folder: Path, table: ClassTable) -> None:
-        self.folder, self.table = Path(folder), table
+        self.folder = Path(folder)
+        written = self.folder / "table.json"
+        self.table = (
+            ClassTable.from_json(written.read_text(encoding="utf-8")) if written.exists() else table
+        )
         try:
             self.index = pd.read_csv(
                 self.folder / "index.csv",

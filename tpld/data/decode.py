@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tpld.data.sources import IGNORE, ClassTable
+from tpld.data.datasets.base import Reader
+from tpld.data.folders import IGNORE, ClassTable
 from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
@@ -40,21 +42,18 @@ def decode_label(
 ) -> np.ndarray:
     """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
 
-    Palette files are read by their index, never by their colour.
+    Palette files are read by their index, never by their colour; `table.reader` says how.
 
     Raises:
-        DataError: the file is missing, truncated, of a mode without ids, or holds a value that
-            the class table does not know (file, values, counts and allowed values are named).
+        DataError: the file is missing, truncated, of a mode without ids, converted from 16 to 8
+            bits, or holds a value that the class table does not know (file, values, counts and
+            allowed values are named).
     """
-    with _opened(path) as image:
-        if image.mode not in _LABEL_MODES:
-            raise DataError(
-                f"{path}: label file of mode {image.mode}; one channel of class ids is needed. "
-                "Convert colours to ids first"
-            )
-        if resize:
-            image = image.resize((resize[1], resize[0]), Image.Resampling.NEAREST)
-        raw = np.asarray(image).astype(np.int64)
+    raw = _READERS[table.reader](path)
+    if resize and raw.shape != tuple(resize):
+        nearest = Image.fromarray(raw.astype(np.int32))
+        nearest = nearest.resize((resize[1], resize[0]), Image.Resampling.NEAREST)
+        raw = np.asarray(nearest)
     if raw.min() < 0 or raw.max() > 65535:
         raise DataError(f"{path}: label values {raw.min()}..{raw.max()} are outside 0..65535")
     ids = table.lookup[raw]
@@ -66,9 +65,53 @@ def decode_label(
         raise DataError(
             f"{path}: label value {seen} is not in the class table. Allowed: "
             f"{sorted(table.ids)}, ignored: {sorted({*table.ignored_ids, IGNORE})}. "
-            "Add it to data.folder.classes or data.folder.ignored_ids"
+            f"{table.remedy}"
         )
     return ids.astype(np.uint8)
+
+
+def _read_index(path: Path) -> np.ndarray:
+    """int64 (H, W): the values of a file of one channel, or the indices of a palette file."""
+    with _opened(path) as image:
+        if image.mode not in _LABEL_MODES:
+            raise DataError(
+                f"{path}: label file of mode {image.mode}; one channel of class ids is needed. "
+                "Convert colours to ids first"
+            )
+        return np.asarray(image).astype(np.int64)
+
+
+def _read_first_of_16_bit(path: Path) -> np.ndarray:
+    """int64 (H, W): the first channel of a 16-bit RGB PNG, as SYNTHIA keeps its classes.
+
+    torchvision reads all 16 bits (compared with a decoder written out by hand); PIL, and imageio
+    through it, keep the upper 8 and turn every class into 0.
+    """
+    from torchvision.io import decode_image as decode_unchanged
+
+    try:
+        head = path.read_bytes()[:26]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}). Correct the folder") from None
+    depth, colour = head[24:26] if head[1:4] == b"PNG" and len(head) == 26 else (0, 0)
+    if (depth, colour) != (16, 2):
+        seen = f"a PNG of {depth} bits and colour type {colour}" if depth else "no PNG"
+        raise DataError(
+            f"{path}: {seen}; SYNTHIA's label files are 16-bit RGB PNGs (colour type 2) with the "
+            "class in the first channel. Programs that save them with 8 bits turn every class into "
+            "0: unpack the original file again"
+        )
+    try:
+        values = decode_unchanged(str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path} cannot be decoded ({error}). Unpack the file again") from None
+    return values[0].numpy().astype(np.int64)
+
+
+_READERS: dict[Reader, Callable[[Path], np.ndarray]] = {
+    "index": _read_index,
+    "first_of_16_bit": _read_first_of_16_bit,
+}
 
 
 class _opened:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from tpld.config import Config
 from tpld.data.sources import class_table, has_truth
 from tpld.evaluation.confusions import read_confusions
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import summarise
+from tpld.evaluation.render import pipe_table, rich_table
 from tpld.layout import Layout
 from tpld.stages.common import write_csv
 from tpld.stores.atomic import replacing
@@ -87,27 +87,15 @@ def _markdown(config: Config, wide: pd.DataFrame, labels: pd.DataFrame) -> str:
             f"IoU in percent on `target_val`, last checkpoint, {config.model.name}, "
             f"seeds {config.seeds}.",
             "",
-            *_pipe_table(wide.reset_index()),
+            *pipe_table(wide.reset_index()),
             "",
         ]
     else:
         lines += ["No ground truth of `target_val` is configured: nothing to evaluate.", ""]
     if len(labels):
         lines += ["Pseudo labels of the target training images, in percent.", ""]
-        lines += _pipe_table(labels)
+        lines += pipe_table(labels)
     return "\n".join(lines) + "\n"
-
-
-def _pipe_table(frame: pd.DataFrame) -> list[str]:
-    header = [str(column) for column in frame.columns]
-    body = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    return ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *body]]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "–" if pd.isna(value) else f"{value:.1f}"
-    return str(value)
 
 
 def _print(config: Config, wide: pd.DataFrame, labels: pd.DataFrame) -> None:
@@ -116,18 +104,9 @@ def _print(config: Config, wide: pd.DataFrame, labels: pd.DataFrame) -> None:
         for protocol, part in wide.groupby(level="protocol", sort=False):
             # Classes down, methods across: many classes still fit a terminal.
             turned = part.droplevel("protocol").T.rename_axis("IoU %").reset_index()
-            console.print(_rich(turned, f"{config.experiment}: target_val, {protocol}"))
+            console.print(rich_table(turned, f"{config.experiment}: target_val, {protocol}"))
     if len(labels):
-        console.print(_rich(labels, "Pseudo labels of target_train, %"))
-
-
-def _rich(frame: pd.DataFrame, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for place, column in enumerate(frame.columns):
-        table.add_column(str(column), justify="right" if place else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*[_cell(value) for value in row])
-    return table
+        console.print(rich_table(labels, "Pseudo labels of target_train, %"))
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tpld.config import Config
 from tpld.data.cache import Kind, write_cache
-from tpld.data.sources import Split, class_table, domain_of, list_items
+from tpld.data.sources import class_table, folders_of, list_items
+from tpld.data.splits import Split
 from tpld.progress import progress
 
 
@@ -40,14 +41,14 @@ def prepare(config: Config, split: Split, kinds: tuple[Kind, ...], out: Path) ->
     The target's training images are prepared without labels, and their ground truth into a folder
     of its own, which no training stage is given.
     """
-    items = list_items(config, split)
+    items, folders = list_items(config, split), folders_of(config, split)
     with progress(f"decoding {split}", len(items)) as tick:
         write_cache(
             out,
             items,
             kinds,
-            class_table(config),
-            domain_of(config, split).resize,
+            class_table(config, split),
+            folders.resize if folders else None,
             config.data.cache_gib,
             tick,
         )

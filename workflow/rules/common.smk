@@ -13,13 +13,15 @@ import tpld.report
 
 from tpld.data.splits import SPLITS
 from tpld.data.sources import (
+    benchmark_of,
     city_root,
-    domain_of,
-    folder_data,
+    class_table,
+    folders_of,
     has_split,
     has_truth,
-    list_items,
+    list_files,
 )
+from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
 from tpld.methods import parse_method, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.settings import settings_of
@@ -103,36 +105,44 @@ wildcard_constraints:
     split="source_train|source_val|target_train|target_val",
 
 
-def data_fingerprint(split, *files):
+@cache
+def listed(split):
+    """Files of a split; without them the plan is made all the same, and check_data will say why."""
+    try:
+        return list_files(cfg, split)
+    except TpldError as error:
+        sys.stderr.write(f"note: planned without its files: {error}\n")
+        return None
+
+
+@cache
+def data_fingerprint(split, file):
     """Names, sizes and times of a split's image or label files: a changed one rebuilds its cache."""
     if cfg.data.kind == "city":
         return None
-    try:
-        items = list_items(cfg, split)
-    except TpldError as error:
-        return str(error)  # check_data will say it
-    paths = [getattr(item, file) for item in items for file in files]
-    stats = [(path.as_posix(), path.stat()) for path in paths if path]
-    return digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+    files = listed(split)
+    return digest(files.names, files.states[file]) if files else None
 
 
 def data_files(split):
     """Files that stand for a split: the city's folder, or the split's list."""
     if cfg.data.kind == "city":
         return [city_root(cfg).as_posix()]
-    domain = domain_of(cfg, split)
-    name = domain.train if split.endswith("train") else domain.val
-    return [name] if name else []
+    folders = folders_of(cfg, split)
+    found = folders is not None and folders.names is not None
+    return [folders.names.as_posix()] if found and folders.names.is_file() else []
 
 
 def prepare_keys(split):
     """Keys that the decoded arrays depend on: size, and the class table where there are labels."""
+    folders, table = folders_of(cfg, split), class_table(cfg, split)
     return [
         cfg.data.kind,
-        domain_of(cfg, split).resize,
+        folders.resize if folders else None,
         cfg.data.cache_gib,
-        [(e.id, e.name) for e in folder_data(cfg).classes],
-        folder_data(cfg).ignored_ids,
+        list(zip(table.ids, table.names)),
+        table.ignored_ids,
+        table.reader,
     ]
 
 
@@ -152,6 +162,23 @@ def evaluations(_):
             if has_truth(cfg, split)
         ]
     return found
+
+
+def evaluations_of_table(wildcards):
+    """Evaluation of those rows of a table of the paper that `methods` names."""
+    names = our_names(cfg.methods, cfg.model.name)
+    rows = [row for row in rows_of(wildcards.which, benchmark_of(cfg)) if row in names]
+    if not rows:
+        raise WorkflowError(
+            f"{wildcards.which}: `methods` names no row that the paper has of these data. Use a "
+            "preset of its benchmarks, workflow/presets/gta5_cityscapes.yaml or "
+            "synthia_cityscapes.yaml"
+        )
+    return [
+        layout.evaluation(names[row], seed, "target_val")
+        for row in rows
+        for seed in cfg.seeds
+    ]
 
 
 def round_tables(_):

@@ -45,9 +45,12 @@ rule check_data:
         mem_mb=2000,
     params:
         files=[
-            data_fingerprint(s, "image", "label") for s in SPLITS if has_split(cfg, s)
+            data_fingerprint(split, file)
+            for split in SPLITS
+            if has_split(cfg, split)
+            for file in ("image", "label")
         ],
-        settings=[cfg.data.kind, cfg.get("data.folder")],
+        settings=[cfg.data.kind, cfg.get("data.folder"), cfg.get("data.datasets")],
         code=code("check"),
     message:
         "checking every image and label"
@@ -77,9 +80,12 @@ rule prepare:
             if w.split == "target_train" or not has_truth(cfg, w.split)
             else "--labels"
         ),
-        files=lambda w: data_fingerprint(
-            w.split, "image", *(["label"] if w.split != "target_train" else [])
-        ),
+        files=lambda w: [
+            data_fingerprint(w.split, file)
+            for file in (
+                ["image"] if w.split == "target_train" else ["image", "label"]
+            )
+        ],
         settings=lambda w: prepare_keys(w.split),
         code=code("prepare"),
     message:

@@ -1,5 +1,6 @@
 # Evaluation: the last checkpoint of each method and data/target_val -> <method>/seed<s>/evaluation/
 # target_val.csv (of each round: round<r>/evaluation.csv) -> comparison.{csv,md,tex} -> report.html
+# Of the rows of one of the paper's tables -> table1.{csv,md,tex}, table2.{csv,md,tex}
 
 
 rule evaluate:
@@ -80,6 +81,30 @@ rule compare:
         "comparing methods"
     shell:
         "tpld compare --out {params.out} --log {log}"
+
+
+rule table:
+    input:
+        evaluations_of_table,
+    output:
+        multiext(f"{layout.root}/{{which,table[12]}}", ".csv", ".md", ".tex"),
+    log:
+        f"{layout.root}/logs/{{which}}.log",
+    benchmark:
+        f"{layout.root}/logs/{{which}}.tsv"
+    conda:
+        "../../envs/tpld.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        out=subpath(output[0], parent=True),
+        settings=settings("table"),
+        code=code("table") + [fingerprint(PAPER_CSV)],
+    message:
+        "{wildcards.which}: our figures beside the paper's"
+    shell:
+        "tpld table --which {wildcards.which} --out {params.out} --log {log}"
 
 
 rule report:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tpld.evaluation.metrics import iou
+from tpld.evaluation.protocols import name_of
 from tpld.layout import parse_round
 from tpld.methods import parse_method
 from tpld.report.blocks import Block, Plot, Section, Text
@@ -16,7 +17,6 @@ from tpld.report.sections.thresholds import threshold_plots
 from tpld.report.style import FULL_WIDTH, GREY, figure, method_looks, plot
 
 _TITLE = "From round to round"
-_PROTOCOL = "scale 1"
 
 
 def curves_section(experiment: Experiment) -> Section:
@@ -42,15 +42,16 @@ def curves_section(experiment: Experiment) -> Section:
 
 
 def miou_over_rounds(experiment: Experiment, method: str, seed: int) -> pd.Series:
-    """mIoU in percent at scale 1 by number of rounds trained; 0 is the source model."""
+    """mIoU in percent by number of rounds trained (last protocol); 0 is the source model."""
     layout = experiment.layout
+    wanted = experiment.config.evaluation.protocols[-1].name
     paths = [layout.evaluation(parse_method(method).source_row, seed, "target_val")]
     paths += [layout.round(method, seed, r, "evaluation.csv") for r in layout.rounds(method)]
     values = {}
     for place, path in enumerate(paths):
-        matrix = experiment.confusions(path).get(_PROTOCOL)
-        if matrix is not None:
-            values[place] = float(np.nanmean(iou(matrix)))
+        for protocol, matrix in experiment.confusions(path).items():
+            if name_of(protocol) == wanted:
+                values[place] = float(np.nanmean(iou(matrix)))
     return pd.Series(values, dtype=float)
 
 
@@ -77,12 +78,13 @@ def _draw_miou(experiment: Experiment) -> Plot | None:
             axes.axhline(float(np.mean(known)), color=GREY, ls=":", label="source model")
         axes.set_xticks(range(max(len(experiment.layout.rounds(m)) for m in curves) + 1))
         axes.set(xlabel="rounds trained (0: source model)", ylabel="mIoU, %")
-        axes.set_title(f"mIoU on target_val after each round ({_PROTOCOL}, no mirror)")
+        protocol = experiment.config.evaluation.protocols[-1].name
+        axes.set_title(f"mIoU on target_val after each round (protocol {protocol})")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
         return plot(
             drawing,
             "mIoU after each round",
-            "Measured at scale 1 alone, so the last point equals the table of that protocol; no "
+            f"Measured by the protocol {protocol} alone, so the last point equals its table; no "
             "round is selected by it."
             + (" Thin lines: seeds." if len(experiment.seeds) > 1 else ""),
         )
