@@ -263,7 +263,7 @@ def main() -> None:
     runs, seconds = (1, 0) if options.quick else (7, 20)
     clock = time.perf_counter if options.clock == "wall" else time.process_time
     limit, rows = read_and_write_ms(big, clock), []
-    console = Console()
+    console = Console() if Console().is_terminal else Console(width=140)
     console.print(
         f"R+W of {K} x {big[0]} x {big[1]}: {limit:.1f} ms; threads: {options.threads}; "
         f"{options.clock} clock"

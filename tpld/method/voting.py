@@ -81,8 +81,10 @@ def vote(
     at a tie; where it is >= 1 the pixel takes that label, and from the next iteration on `combined`
     counts as its confident value [P]. Raises ValueError for arrays that do not fit together.
     """
-    label, origin, excess, candidates = _checked(label, candidates, label_excess, num_classes)
     check_keys(window, iterations, alpha, pool)
+    label, origin, excess, highest, candidates = _checked(
+        label, candidates, label_excess, num_classes
+    )
     height, width = label.shape
     if label.size == 0:
         return VotingResult(label, origin, excess)
@@ -90,7 +92,7 @@ def vote(
     radius_y, radius_x = min(window // 2, height - 1), min(window // 2, width - 1)
     scale = fixed_point_scale((2 * radius_y + 1) * (2 * radius_x + 1))
     bands = max(1, min(numba.get_num_threads(), height // _MIN_BAND_ROWS))
-    highest = _highest_excess(label, excess, num_classes, scale)
+    highest = _fixed_all(highest, scale)
     for iteration in range(iterations):
         code = np.uint8(ORIGIN_VOTED_FIRST + iteration)
         reach = _reach(highest, alpha, pool, scale)
@@ -105,30 +107,61 @@ def vote(
 
 
 def _checked(label, candidates, label_excess, num_classes):
-    """Copies of the state to work on, and the candidates, contiguous and in range."""
+    """The state to work on, highest excess of each class, and the candidates; all in range."""
     if not 1 <= num_classes <= MAX_CLASSES:
         raise ValueError(f"num_classes is {num_classes}; expected 1 to {MAX_CLASSES}")
-    label = checks.class_ids("label", label, IGNORE + 1).copy()
-    excess = np.array(label_excess, dtype=np.float32)
+    label = checks.class_ids("label", label, IGNORE + 1)
+    given = np.ascontiguousarray(label_excess, dtype=np.float32)
     first = checks.class_ids("candidates.first", candidates.first, num_classes)
     second = checks.class_ids("candidates.second", candidates.second, num_classes)
     first_excess = np.ascontiguousarray(candidates.first_excess, dtype=np.float32)
     second_excess = np.ascontiguousarray(candidates.second_excess, dtype=np.float32)
     checks.same_shape(
-        label=label, label_excess=excess, first=first, second=second,
+        label=label, label_excess=given, first=first, second=second,
         first_excess=first_excess, second_excess=second_excess,
     )  # fmt: skip
-    unlabelled = label == IGNORE
-    if ((label >= num_classes) & ~unlabelled).any():
+    bands = max(1, min(numba.get_num_threads(), len(label)))
+    own, origin, excess, highest, unordered = _start(label, given, num_classes, bands)
+    if len(strange := np.flatnonzero(highest[num_classes:IGNORE] > -np.inf)):
         raise ValueError(
-            f"label holds {int(label[~unlabelled].max())}; expected class ids from 0 to "
+            f"label holds {num_classes + int(strange[-1])}; expected class ids from 0 to "
             f"{num_classes - 1}, or {IGNORE} for none"
         )
-    excess[unlabelled] = -1.0
-    if np.isnan(excess.min(initial=0.0)):
+    if unordered:
         raise ValueError("label_excess is NaN at labelled pixels: pass the excess of each label")
-    origin = np.where(unlabelled, np.uint8(ORIGIN_NONE), np.uint8(ORIGIN_CONFIDENT))
-    return label, origin, excess, Candidates(first, second, first_excess, second_excess)
+    candidates = Candidates(first, second, first_excess, second_excess)
+    return own, origin, excess, highest[:num_classes], candidates
+
+
+@njit(cache=True, parallel=True)
+def _start(label, given, num_classes, bands):
+    """Copies of label and excess (-1 where there is none), the origin, and in the same walk the
+    highest excess of each label value (256,), -inf where absent; and whether one is NaN."""
+    height, width = label.shape
+    own, origin = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
+    excess = np.empty((height, width), np.float32)
+    highest = np.full((bands, 256), -np.inf, np.float32)
+    unordered = np.zeros(bands, np.bool_)
+    for band in prange(bands):
+        tops, nan = highest[band], False
+        for y in range(band * height // bands, (band + 1) * height // bands):
+            labels, excesses, origins = label[y], excess[y], origin[y]
+            for x in range(width):  # without a branch: the compiler takes many pixels at a time
+                c, e = labels[x], given[y, x]
+                own[y, x] = c
+                excesses[x] = e if c != IGNORE else np.float32(-1)
+                origins[x] = np.uint8(c != IGNORE)  # ORIGIN_CONFIDENT or ORIGIN_NONE
+            for x in range(width):
+                if origins[x] != ORIGIN_NONE:
+                    c, e = labels[x], excesses[x]
+                    nan |= e != e
+                    if e > tops[c]:
+                        tops[c] = e
+        unordered[band] = nan
+    for band in range(1, bands):
+        for c in range(256):
+            highest[0, c] = max(highest[0, c], highest[band, c])
+    return own, origin, excess, highest[0], unordered.any()
 
 
 def check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
@@ -152,19 +185,9 @@ def _fixed(excess, scale):
     return np.int64(np.rint(min(max(np.float64(excess), -1.0), CLIP) * scale))
 
 
-@njit(cache=True)
-def _highest_excess(label, excess, num_classes, scale):
-    """Highest labelled excess of each class, in fixed point; that of -1 for an absent class."""
-    highest = np.full(num_classes, -np.inf, np.float32)
-    for y in range(label.shape[0]):
-        for x in range(label.shape[1]):
-            c = label[y, x]
-            if c != IGNORE and excess[y, x] > highest[c]:
-                highest[c] = excess[y, x]
-    fixed = np.empty(num_classes, np.int64)
-    for c in range(num_classes):
-        fixed[c] = _fixed(highest[c], scale)
-    return fixed
+def _fixed_all(highest: NDArray[np.float32], scale: float) -> NDArray[np.int64]:
+    """`_fixed` of each class; that of -1 for a class without any label."""
+    return np.rint(np.clip(highest.astype(np.float64), -1.0, CLIP) * scale).astype(np.int64)
 
 
 @njit(cache=True)
