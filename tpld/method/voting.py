@@ -31,7 +31,6 @@ from tpld.method import checks
 from tpld.method.labels import (
     IGNORE,
     MAX_CLASSES,
-    ORIGIN_CONFIDENT,
     ORIGIN_FULL,
     ORIGIN_NONE,
     ORIGIN_VOTED_FIRST,
