@@ -94,7 +94,7 @@ def main() -> None:
             table, out = folder / f"{count}.csv", folder / f"labels_{count}.zarr"
             where = ("--config", str(folder / "config.yaml"), "--predictions", str(store))
             ranking = ("thresholds", *where, "--portion", "0.2", "--out", str(table))
-            labelling = ("label", *where, "--thresholds", str(table), "--voting")
+            labelling = ("label", *where, "--thresholds", str(table), "--method", "crst_mrkld+tpld")
             for name, command in (
                 ("tpld thresholds", ranking),
                 ("tpld label", (*labelling, "--out", str(out))),
