@@ -40,12 +40,12 @@ def test_one_file_makes_rows_rounds_keys_and_labels(added):
     assert settings == {"options.fixed_bar.probability": 0.9}
     assert code_hash(recipe_class("fixed_bar").__module__)
     p = np.array([0.5, 0.85, 0.95, 0.99], np.float32)
-    log_p = np.log(np.stack([p, 1 - p]))[:, None]
+    logits = np.log(np.stack([p, 1 - p]))[None, :, None]  # their softmax is p, 1 - p
     select = recipe_of(config, parse_method("fixed_bar")).select
     bars = np.log(np.array([0.9, 0.8], np.float32))
-    sparse = label_image(log_p, bars, Voting(iterations=0), select)
+    sparse = label_image(logits, (1, 4), bars, Voting(iterations=0), select)
     assert sparse.label.tolist() == [[255, 255, 0, 0]]
-    voted = label_image(log_p, bars, Voting(window=3), select)
+    voted = label_image(logits, (1, 4), bars, Voting(window=3), select)
     assert voted.label.tolist() == [[255, 0, 0, 0]]
 
 
