@@ -21,13 +21,6 @@ IDS = np.array([7, 26, 23], np.uint8)
 GREY = np.array([40, 130, 220], np.uint8)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the two test processes, one gets all pipeline tests, which share a finished run."""
-    for item in items:
-        if "pipeline" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("pipeline"))
-
-
 def save_png(path: Path, array: np.ndarray) -> Path:
     """Write an array as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)

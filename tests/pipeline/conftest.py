@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -84,11 +85,18 @@ def copy_project(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny experiment, run to the end."""
-    project = copy_project(tmp_path_factory.mktemp("project"))
-    project.snakemake()
-    return project
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The tiny experiment, run to the end: once, and a copy for each test process."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with FileLock(shared / "finished.lock"):
+        if not (shared / "finished").exists():
+            project = copy_project(shared / "running")
+            project.snakemake()
+            project.folder.rename(shared / "finished")
+    own = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(shared / "finished", own, symlinks=True)
+    return Project(own)
 
 
 @pytest.fixture()

@@ -71,7 +71,7 @@ def test_training_rules_never_name_the_ground_truth(finished):
         for record in finished.result().rglob(f"logs/{rule}*.log"):
             assert "truth" not in record.read_text()
     output = finished.snakemake("--dry-run", "--forceall", "--printshellcmds")
-    commands = re.findall(r"\btpld ([a-z-]+) (--.*)", output)
+    commands = re.findall(r"\btpld ([a-z-]+) +(--.*)", output)
     assert len(commands) > 30
     reading = {command for command, options in commands if "_truth" in options}
     assert reading == {"prepare", "assess"}

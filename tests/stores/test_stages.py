@@ -44,11 +44,12 @@ def test_thresholds_are_the_ranks_of_all_images(dumped):
 
 
 @pytest.mark.parametrize("rank_by", ["normalised", "probability"])
-@pytest.mark.parametrize("voting", [True, False])
-def test_labels_are_selection_then_voting(dumped, tmp_path, rank_by, voting):
+@pytest.mark.parametrize("method", ["cbst+tpld", "cbst"])
+def test_labels_are_selection_then_voting(dumped, tmp_path, rank_by, method):
     store, table, bars = dumped
     config = Config(voting={"window": 5, "iterations": 2, "rank_by": rank_by, "pool": "sum"})
-    label(config, store.path, table, voting, tmp_path / "l.zarr")
+    voting = method == "cbst+tpld"
+    label(config, method, store.path, table, tmp_path / "l.zarr")
     made = Labels(tmp_path / "l.zarr")
     assert made.names == store.names
     for i in range(len(store)):
@@ -99,7 +100,7 @@ def test_a_disk_too_small_stops_a_stage_before_it_writes(
     out = tmp_path / "out" / "s.zarr"
     with pytest.raises(StoreError, match=r"but .* has 100 B free\. Free .* larger disk"):
         if stage == "label":
-            label(Config(), store.path, table, True, out)
+            label(Config(), "cbst+tpld", store.path, table, out)
         else:
             run_dump(folders, monkeypatch, out)
     assert not out.parent.exists()
