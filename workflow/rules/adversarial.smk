@@ -2,13 +2,6 @@
 # source model) -> <method>/seed<s>/{model.safetensors, history.csv, run.json}. No pseudo labels.
 
 
-def start_model(wildcards):
-    """The source model, where training starts from it."""
-    if cfg.of(wildcards.method).adversarial.start == "initial":
-        return []
-    return [layout.source_of(wildcards.method, wildcards.seed, "model.safetensors")]
-
-
 rule train_adversarial:
     input:
         source=layout.data("source_train"),

@@ -206,3 +206,17 @@ def report_templates():
     """What the report looks like, beside the code that fills it."""
     folder = Path(tpld.report.__file__).parent
     return [*sorted(folder.glob("*.j2")), *sorted(folder.glob("*.css"))]
+
+
+def start_model(wildcards):
+    """The source model, where training starts from it."""
+    if cfg.of(wildcards.method).adversarial.start == "initial":
+        return []
+    return [layout.source_of(wildcards.method, wildcards.seed, "model.safetensors")]
+
+
+def soft_predictions(wildcards):
+    """The dump, where the method computes soft labels from it."""
+    if not recipe_class(parse_method(wildcards.method).base).soft:
+        return []
+    return [layout.predictions(wildcards.method, wildcards.seed, wildcards.round)]

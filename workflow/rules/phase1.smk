@@ -2,13 +2,6 @@
 # thresholds.csv (for soft labels also predictions.zarr) -> round<r>/{model.safetensors, history.csv, run.json}
 
 
-def soft_predictions(wildcards):
-    """The dump, where the method computes soft labels from it."""
-    if not recipe_class(parse_method(wildcards.method).base).soft:
-        return []
-    return [layout.predictions(wildcards.method, wildcards.seed, wildcards.round)]
-
-
 rule train_round:
     input:
         model=lambda w: layout.model_before(w.method, w.seed, w.round),
