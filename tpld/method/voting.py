@@ -190,14 +190,11 @@ def _fixed_all(highest: NDArray[np.float32], scale: float) -> NDArray[np.int64]:
 
 
 @njit(cache=True)
-def _move_row(
-    columns, blocks, in_play, label, origin, excess, code, radius_x, scale, sign, any_class
-):
+def _move_row(columns, in_play, label, origin, excess, code, radius_x, scale, sign, any_class):
     """Let one image row enter (sign 1) or leave (sign -1) the column sums.
 
     columns[c, radius_x + x] = (E, n) over the rows of the window at column x, of class c. The
-    frame of radius_x empty columns on either side spares the border its own case. blocks[c, b] is
-    the sum of columns 8 b to 8 b + 7.
+    frame of radius_x empty columns on either side spares the border its own case.
     in_play[c] counts the labels of class c in all columns: 0 tells that none needs to be summed.
     Pixels labelled in this very iteration carry its `code` and do not count yet: that is what
     makes an iteration synchronous although labels are written in place.
@@ -210,43 +207,31 @@ def _move_row(
             continue  # eight neighbours without a label, as most are
         for x in range(left, min(left + 8, width)):
             if origin[x] != ORIGIN_NONE and origin[x] != code:
-                c, value = label[x], sign * _fixed(excess[x], scale)
-                columns[c, radius_x + x, 0] += value
+                c = label[x]
+                columns[c, radius_x + x, 0] += sign * _fixed(excess[x], scale)
                 columns[c, radius_x + x, 1] += sign
-                blocks[c, (radius_x + x) // 8, 0] += value
-                blocks[c, (radius_x + x) // 8, 1] += sign
                 in_play[c] += sign
                 if any_class:
                     columns[last, radius_x + x, 1] += sign
-                    blocks[last, (radius_x + x) // 8, 1] += sign
                     in_play[last] += sign
 
 
 @njit(cache=True, inline="always")
-def _move_window(columns, blocks, windows, c, x, size_x):
+def _move_window(columns, windows, c, x, size_x):
     """Bring one class's window sum (E, n, x it stands at) to x, only now that x asks for it.
 
         column sums   . . [ . . . . . ] . . .     window at its last x: `size_x` columns
         moved right   . . . . [ . . . . . ] .     subtract what leaves, add what enters
 
-    A class is summed only where a pixel has it as a candidate. After a long gap it is cheaper to
-    sum afresh, of whole blocks of 8 columns and at most 14 single ones; so a move costs about the
-    same whatever the window.
+    A class is summed only where a pixel has it as a candidate. After a gap of more than half a
+    window it is cheaper to sum afresh. Either way all moves along a row cost at most two
+    operations a column and class, whatever the window.
     """
     total, count, at = windows[c, 0], windows[c, 1], windows[c, 2]
-    end = x + size_x
-    if at < 0 or 2 * (x - at) > min(size_x, 14 + size_x // 8):
+    if at < 0 or 2 * (x - at) > size_x:
         total = np.int64(0)
         count = np.int64(0)
-        first_block, last_block = (x + 7) // 8, end // 8
-        inner = 8 * first_block if first_block < last_block else end
-        for t in range(x, inner):
-            total += columns[c, t, 0]
-            count += columns[c, t, 1]
-        for t in range(first_block, last_block):
-            total += blocks[c, t, 0]
-            count += blocks[c, t, 1]
-        for t in range(max(inner, 8 * last_block), end):
+        for t in range(x, x + size_x):
             total += columns[c, t, 0]
             count += columns[c, t, 1]
     else:
@@ -283,7 +268,7 @@ def _reach(
 @njit(cache=True, error_model="numpy")
 def _vote_row(
     label, origin, excess, first, second, first_excess, second_excess,
-    columns, blocks, windows, in_play, reach, reached, size_x, alpha, pool, scale, code,
+    columns, windows, in_play, reach, reached, size_x, alpha, pool, scale, code,
 ):  # fmt: skip
     """Decide every unlabelled pixel of one row; returns how many took a label."""
     won = 0
@@ -302,10 +287,10 @@ def _vote_row(
             if in_play[c] == 0:
                 combined -= alpha
             else:
-                _move_window(columns, blocks, windows, c, x, size_x)
+                _move_window(columns, windows, c, x, size_x)
                 count_any = 0
                 if pool == _SHARE:
-                    _move_window(columns, blocks, windows, last, x, size_x)
+                    _move_window(columns, windows, last, x, size_x)
                     count_any = windows[last, 1]
                 pooled = _pooled_excess(pool, windows[c, 0], windows[c, 1], count_any, unit)
                 combined += alpha * pooled
@@ -344,7 +329,6 @@ def _iterate(
     any_class = pool == _SHARE
     for band in prange(bands):
         columns = np.zeros((num_classes + any_class, width + 2 * radius_x, 2), np.int64)
-        blocks = np.zeros((num_classes + any_class, columns.shape[1] // 8 + 1, 2), np.int64)
         windows = np.zeros((num_classes + any_class, 3), np.int64)
         in_play = np.zeros(num_classes + any_class, np.int64)
         top, bottom = band * height // bands, (band + 1) * height // bands
@@ -352,20 +336,20 @@ def _iterate(
             enter, leave = y + radius_y, y - radius_y - 1
             if 0 <= enter < height:
                 _move_row(
-                    columns, blocks, in_play, label[enter], origin[enter], excess[enter],
+                    columns, in_play, label[enter], origin[enter], excess[enter],
                     code, radius_x, scale, 1, any_class,
                 )  # fmt: skip
             if y < top:
                 continue
             if leave >= max(0, top - radius_y):
                 _move_row(
-                    columns, blocks, in_play, label[leave], origin[leave], excess[leave],
+                    columns, in_play, label[leave], origin[leave], excess[leave],
                     code, radius_x, scale, -1, any_class,
                 )  # fmt: skip
             won[band] += _vote_row(
                 label[y], origin[y], excess[y],
                 first[y], second[y], first_excess[y], second_excess[y],
-                columns, blocks, windows, in_play, reach, reached[band],
+                columns, windows, in_play, reach, reached[band],
                 2 * radius_x + 1, alpha, pool, scale, code,
             )  # fmt: skip
     best = np.full(num_classes, np.int64(-scale))
