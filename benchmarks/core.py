@@ -12,6 +12,7 @@ quarter-size images and without repeats, is for trying it out.
 import argparse
 import ctypes
 import gc
+import importlib.util
 import os
 import re
 import statistics
@@ -87,10 +88,15 @@ def voting_works(scene: Scene) -> Iterator[Work]:
     def voting(window: int, iterations: int = 1) -> None:
         vote(label, candidates, best, num_classes=K, window=window, iterations=iterations)
 
-    def filters(window: int) -> None:
+    def filters(window: int, reference=ref.voting_by_filters) -> np.ndarray:
         first, second = candidates.first, candidates.second
-        ref.voting_by_filters(label, r[0], first, second, r[1], r[2], window, 0.7)
+        return reference(label, r[0], first, second, r[1], r[2], window, 0.7)
 
+    if importlib.util.find_spec("cv2"):
+        yield Work(
+            "voting, one iteration, window 57, against OpenCV", lambda: voting(57),
+            lambda: filters(57, ref.voting_by_opencv), "15x", "-", True,
+        )  # fmt: skip
     for window in (57, 7):
         yield Work(
             f"voting, one iteration, window {window}",

@@ -40,6 +40,28 @@ def voting_by_filters(label, score, first, second, first_r, second_r, window, al
     return np.where(wins, winner, label)
 
 
+def voting_by_opencv(label, score, first, second, first_r, second_r, window, alpha):
+    """The same with OpenCV's running box sums, for which `pip install opencv-python-headless`."""
+    import cv2
+
+    values = np.zeros((2, *label.shape), np.float32)
+    for k in range(int(max(first.max(), second.max())) + 1):
+        of_class = (label == k).astype(np.float32)
+        sums = [
+            cv2.boxFilter(
+                plane, -1, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT
+            )
+            for plane in (of_class, of_class * score)
+        ]
+        mean = sums[1] / np.maximum(sums[0], 1)
+        for value, candidate in zip(values, (first, second), strict=True):
+            np.copyto(value, mean, where=candidate == k)
+    combined = (1 - alpha) * np.stack([first_r, second_r]) + alpha * values
+    winner = np.where(combined[1] > combined[0], second, first)
+    wins = (label == 255) & (combined.max(0) >= 1)
+    return np.where(wins, winner, label)
+
+
 def top_two_by_torch(logits: Tensor, size: tuple[int, int], log_threshold: Tensor):
     """METHOD 2 and 5.1: upsample both views, softmax, mean, divide by λ, topk."""
     views = F.interpolate(logits, size=size, mode="bilinear", align_corners=True).softmax(1)

@@ -35,7 +35,7 @@ def test_by_hand():
     assert select_lrent(log_p, bar, 0.5)[0] == 255
 
 
-maps = st.tuples(st.integers(2, 30), st.integers(0, 999), st.sampled_from([0.1, 0.25, 1.0]))
+maps = st.tuples(st.integers(2, 64), st.integers(0, 999), st.sampled_from([0.1, 0.25, 1.0]))
 
 
 @given(maps)

@@ -108,6 +108,20 @@ def test_workers_merge_to_the_same_result_in_both_passes():
         np.testing.assert_array_equal(got, want)
 
 
+def test_the_order_of_the_images_does_not_matter():
+    """With every pixel counted; with every d-th, counting starts anew in each image."""
+    rng = np.random.default_rng(2)
+    prediction = rng.integers(5, size=(6, 9, 11)).astype(np.uint8)
+    confidence = rng.random(prediction.shape, dtype=np.float32).round(2)  # many ties
+    for every in (1, 3):
+        expected = ranks(prediction, confidence, 5, 0.3, every)
+        order = rng.permutation(6)
+        for got, want in zip(
+            ranks(prediction[order], confidence[order], 5, 0.3, every), expected, strict=True
+        ):
+            np.testing.assert_array_equal(got, want)
+
+
 def test_memory_does_not_grow_with_the_images():
     out = ConfidenceRanks(2, 0.5)
     tables = [out._upper.nbytes]

@@ -36,6 +36,7 @@ from tpld.method.labels import (
     ORIGIN_VOTED_FIRST,
 )
 from tpld.method.selection import Candidates
+from tpld.method.voting_bound import TILE, local_reach
 
 _POOLS = ("mean", "sum", "share")
 _MEAN, _SUM, _SHARE = range(3)
@@ -81,9 +82,7 @@ def vote(
     counts as its confident value [P]. Raises ValueError for arrays that do not fit together.
     """
     check_keys(window, iterations, alpha, pool)
-    label, origin, excess, highest, candidates = _checked(
-        label, candidates, label_excess, num_classes
-    )
+    label, origin, excess, candidates = _checked(label, candidates, label_excess, num_classes)
     height, width = label.shape
     if label.size == 0:
         return VotingResult(label, origin, excess)
@@ -91,22 +90,22 @@ def vote(
     radius_y, radius_x = min(window // 2, height - 1), min(window // 2, width - 1)
     scale = fixed_point_scale((2 * radius_y + 1) * (2 * radius_x + 1))
     bands = max(1, min(numba.get_num_threads(), height // _MIN_BAND_ROWS))
-    highest = _fixed_all(highest, scale)
     for iteration in range(iterations):
         code = np.uint8(ORIGIN_VOTED_FIRST + iteration)
-        reach = _reach(highest, alpha, pool, scale)
-        reached, won = _iterate(
+        reach = local_reach(
+            label, excess, num_classes, radius_y, radius_x, float(alpha), pool == "sum", 1 / scale
+        )
+        won = _iterate(
             label, origin, excess, *candidates, reach, radius_y, radius_x, float(alpha),
             _POOLS.index(pool), scale, code, bands,
         )  # fmt: skip
         if not won:
             break  # the state did not change, nor would it in any further iteration
-        highest = np.maximum(highest, reached)
     return VotingResult(label, origin, excess)
 
 
 def _checked(label, candidates, label_excess, num_classes):
-    """The state to work on, highest excess of each class, and the candidates; all in range."""
+    """The state to work on, and the candidates; all in range."""
     if not 1 <= num_classes <= MAX_CLASSES:
         raise ValueError(f"num_classes is {num_classes}; expected 1 to {MAX_CLASSES}")
     label = checks.class_ids("label", label, IGNORE + 1)
@@ -120,29 +119,28 @@ def _checked(label, candidates, label_excess, num_classes):
         first_excess=first_excess, second_excess=second_excess,
     )  # fmt: skip
     bands = max(1, min(numba.get_num_threads(), len(label)))
-    own, origin, excess, highest, unordered = _start(label, given, num_classes, bands)
-    if len(strange := np.flatnonzero(highest[num_classes:IGNORE] > -np.inf)):
+    own, origin, excess, seen, unordered = _start(label, given, bands)
+    if len(strange := num_classes + np.flatnonzero(seen[num_classes:IGNORE])):
         raise ValueError(
-            f"label holds {num_classes + int(strange[-1])}; expected class ids from 0 to "
+            f"label holds {int(strange[-1])}; expected class ids from 0 to "
             f"{num_classes - 1}, or {IGNORE} for none"
         )
     if unordered:
         raise ValueError("label_excess is NaN at labelled pixels: pass the excess of each label")
-    candidates = Candidates(first, second, first_excess, second_excess)
-    return own, origin, excess, highest[:num_classes], candidates
+    return own, origin, excess, Candidates(first, second, first_excess, second_excess)
 
 
 @njit(cache=True, parallel=True)
-def _start(label, given, num_classes, bands):
-    """Copies of label and excess (-1 where there is none), the origin, and in the same walk the
-    highest excess of each label value (256,), -inf where absent; and whether one is NaN."""
+def _start(label, given, bands):
+    """Copies of label and excess (-1 where there is none), the origin, and in the same walk which
+    label values there are, (256,) bool; and whether the excess of one is NaN."""
     height, width = label.shape
     own, origin = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
     excess = np.empty((height, width), np.float32)
-    highest = np.full((bands, 256), -np.inf, np.float32)
+    seen = np.zeros((bands, 256), np.bool_)
     unordered = np.zeros(bands, np.bool_)
     for band in prange(bands):
-        tops, nan = highest[band], False
+        nan = False
         for y in range(band * height // bands, (band + 1) * height // bands):
             labels, excesses, origins = label[y], excess[y], origin[y]
             for x in range(width):  # without a branch: the compiler takes many pixels at a time
@@ -150,17 +148,13 @@ def _start(label, given, num_classes, bands):
                 own[y, x] = c
                 excesses[x] = e if c != IGNORE else np.float32(-1)
                 origins[x] = np.uint8(c != IGNORE)  # ORIGIN_CONFIDENT or ORIGIN_NONE
+                nan |= excesses[x] != excesses[x]
             for x in range(width):
-                if origins[x] != ORIGIN_NONE:
-                    c, e = labels[x], excesses[x]
-                    nan |= e != e
-                    if e > tops[c]:
-                        tops[c] = e
+                seen[band, labels[x]] = True
         unordered[band] = nan
     for band in range(1, bands):
-        for c in range(256):
-            highest[0, c] = max(highest[0, c], highest[band, c])
-    return own, origin, excess, highest[0], unordered.any()
+        seen[0] |= seen[band]
+    return own, origin, excess, seen[0], unordered.any()
 
 
 def check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
@@ -184,18 +178,12 @@ def _fixed(excess, scale):
     return np.int64(np.rint(min(max(np.float64(excess), -1.0), CLIP) * scale))
 
 
-def _fixed_all(highest: NDArray[np.float32], scale: float) -> NDArray[np.int64]:
-    """`_fixed` of each class; that of -1 for a class without any label."""
-    return np.rint(np.clip(highest.astype(np.float64), -1.0, CLIP) * scale).astype(np.int64)
-
-
 @njit(cache=True)
-def _move_row(columns, in_play, label, origin, excess, code, radius_x, scale, sign, any_class):
+def _move_row(columns, label, origin, excess, code, radius_x, scale, sign, any_class):
     """Let one image row enter (sign 1) or leave (sign -1) the column sums.
 
     columns[c, radius_x + x] = (E, n) over the rows of the window at column x, of class c. The
     frame of radius_x empty columns on either side spares the border its own case.
-    in_play[c] counts the labels of class c in all columns: 0 tells that none needs to be summed.
     Pixels labelled in this very iteration carry its `code` and do not count yet: that is what
     makes an iteration synchronous although labels are written in place.
     """
@@ -210,10 +198,8 @@ def _move_row(columns, in_play, label, origin, excess, code, radius_x, scale, si
                 c = label[x]
                 columns[c, radius_x + x, 0] += sign * _fixed(excess[x], scale)
                 columns[c, radius_x + x, 1] += sign
-                in_play[c] += sign
                 if any_class:
                     columns[last, radius_x + x, 1] += sign
-                    in_play[last] += sign
 
 
 @njit(cache=True, inline="always")
@@ -253,52 +239,49 @@ def _pooled_excess(pool, total, count, count_any, unit):
     return total * unit / count
 
 
-def _reach(
-    highest: NDArray[np.int64], alpha: float, pool: str, scale: float
-) -> NDArray[np.float64]:
-    """alpha times the most that v_e can be, (K,): no mean and no share exceeds its largest member.
+@njit(cache=True)
+def _could_win(hopeful, origin, first, second, first_excess, second_excess, reach, alpha):
+    """hopeful[x]: without a label, and the best pool in reach would lift a candidate to the bar.
 
-    One unit is added so that rounding cannot make it too small.
+    All is read before anything is decided, so that the compiler takes many pixels at a time.
     """
-    if pool == "sum":
-        return np.full(len(highest), np.inf)
-    return alpha * ((highest + 1) / scale)
+    own = 1.0 - alpha
+    for x in range(len(origin)):
+        a = own * np.float64(first_excess[x]) + reach[x // TILE, first[x]]
+        b = own * np.float64(second_excess[x]) + reach[x // TILE, second[x]]
+        hopeful[x] = np.uint8(origin[x] == ORIGIN_NONE) & (np.uint8(a >= 0) | np.uint8(b >= 0))
 
 
 @njit(cache=True, error_model="numpy")
 def _vote_row(
     label, origin, excess, first, second, first_excess, second_excess,
-    columns, windows, in_play, reach, reached, size_x, alpha, pool, scale, code,
+    hopeful, columns, windows, reach, size_x, alpha, pool, scale, code,
 ):  # fmt: skip
-    """Decide every unlabelled pixel of one row; returns how many took a label."""
+    """Decide the hopeful pixels of one row; returns how many took a label."""
     won = 0
     last = len(windows) - 1
     unit = 1.0 / scale  # a power of two: multiplying is exact
     windows[:, 2] = -1  # the column sums have changed since the last row
-    for x in range(label.shape[0]):
-        if origin[x] != ORIGIN_NONE:
+    for x in range(len(label)):
+        if not hopeful[x]:
             continue
         winner, value = first[x], -1.0
         for turn in range(2):
             c, own = (second[x], second_excess[x]) if turn else (first[x], first_excess[x])
             combined = (1.0 - alpha) * np.float64(own)
-            if combined + reach[c] < 0:
+            if combined + reach[x // TILE, c] < 0:
                 continue  # even the best pool leaves it under the bar: no need to sum
-            if in_play[c] == 0:
-                combined -= alpha
-            else:
-                _move_window(columns, windows, c, x, size_x)
-                count_any = 0
-                if pool == _SHARE:
-                    _move_window(columns, windows, last, x, size_x)
-                    count_any = windows[last, 1]
-                pooled = _pooled_excess(pool, windows[c, 0], windows[c, 1], count_any, unit)
-                combined += alpha * pooled
+            _move_window(columns, windows, c, x, size_x)
+            count_any = 0
+            if pool == _SHARE:
+                _move_window(columns, windows, last, x, size_x)
+                count_any = windows[last, 1]
+            pooled = _pooled_excess(pool, windows[c, 0], windows[c, 1], count_any, unit)
+            combined += alpha * pooled
             if turn == 0 or combined > value:
                 winner, value = c, combined
         if value >= 0:
             label[x], origin[x], excess[x] = winner, code, np.float32(value)
-            reached[winner] = max(reached[winner], _fixed(excess[x], scale))
             won += 1
     return won
 
@@ -308,7 +291,7 @@ def _iterate(
     label, origin, excess, first, second, first_excess, second_excess,
     reach, radius_y, radius_x, alpha, pool, scale, code, bands,
 ):  # fmt: skip
-    """One iteration in place; returns the highest new excess of each class, and the new labels.
+    """One iteration in place; returns the number of new labels.
 
     Bands of rows run in parallel. Each slides its own column sums down the image:
 
@@ -322,38 +305,37 @@ def _iterate(
     Bands read rows that their neighbours write. They look at the origin first, and a pixel not
     labelled at the start of the iteration shows 0 or `code` there: both mean "does not count".
     """
-    num_classes = len(reach)
+    num_classes = reach.shape[2]
     height, width = label.shape
-    reached = np.full((bands, num_classes), np.int64(-scale))
     won = np.zeros(bands, np.int64)
     any_class = pool == _SHARE
     for band in prange(bands):
         columns = np.zeros((num_classes + any_class, width + 2 * radius_x, 2), np.int64)
         windows = np.zeros((num_classes + any_class, 3), np.int64)
-        in_play = np.zeros(num_classes + any_class, np.int64)
+        hopeful = np.empty(width, np.uint8)
         top, bottom = band * height // bands, (band + 1) * height // bands
         for y in range(top - 2 * radius_y, bottom):  # the rows above `top` fill the first window
             enter, leave = y + radius_y, y - radius_y - 1
             if 0 <= enter < height:
                 _move_row(
-                    columns, in_play, label[enter], origin[enter], excess[enter],
+                    columns, label[enter], origin[enter], excess[enter],
                     code, radius_x, scale, 1, any_class,
                 )  # fmt: skip
             if y < top:
                 continue
             if leave >= max(0, top - radius_y):
                 _move_row(
-                    columns, in_play, label[leave], origin[leave], excess[leave],
+                    columns, label[leave], origin[leave], excess[leave],
                     code, radius_x, scale, -1, any_class,
                 )  # fmt: skip
+            _could_win(
+                hopeful, origin[y], first[y], second[y], first_excess[y], second_excess[y],
+                reach[y // TILE], alpha,
+            )  # fmt: skip
             won[band] += _vote_row(
                 label[y], origin[y], excess[y],
                 first[y], second[y], first_excess[y], second_excess[y],
-                columns, windows, in_play, reach, reached[band],
+                hopeful, columns, windows, reach[y // TILE],
                 2 * radius_x + 1, alpha, pool, scale, code,
             )  # fmt: skip
-    best = np.full(num_classes, np.int64(-scale))
-    for band in range(bands):
-        for c in range(num_classes):
-            best[c] = max(best[c], reached[band, c])
-    return best, won.sum()
+    return won.sum()
