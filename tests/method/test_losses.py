@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tpld.method.full_labels import full_label
 from tpld.method.losses import (
@@ -198,6 +200,36 @@ def test_fused_losses_equal_the_tensors(monkeypatch, target, beta, soft, on_unla
     for (loss, gradient), (wanted, wanted_gradient) in zip(fused, both(), strict=True):
         assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
         assert_gradient(gradient, wanted_gradient)
+
+
+@given(
+    st.integers(2, 64), st.integers(1, 5), st.integers(1, 7), st.integers(0, 999),
+    st.sampled_from([0, 0.5, 1]), st.sampled_from([1, 60]), st.sampled_from([0.5, 0.95, 1.0]),
+)  # fmt: skip
+def test_equals_the_printed_sums(classes, height, width, seed, labelled, sharpness, beta):
+    """METHOD 6 pixel by pixel in float64: one source and one target crop."""
+    rng = np.random.default_rng(seed)
+    logits = sharpness * rng.standard_normal((2, classes, height, width)).astype(np.float32)
+    label = rng.integers(classes, size=(2, height, width))
+    label[rng.random(label.shape) >= labelled] = 255
+    lam = rng.uniform(0.2, 1, classes).astype(np.float32)
+    total, regulariser, valid, of_target = 0.0, 0.0, 0, 0
+    for image, y, x in np.argwhere(label != 255):
+        z, w = logits[image, :, y, x].astype(np.float64), np.eye(classes)[label[image, y, x]]
+        log_p = z - z.max() - np.log(np.exp(z - z.max()).sum())
+        r = np.exp(log_p) / lam
+        valid += 1
+        if image == 1:
+            w = beta * w + (1 - beta) * r / r.sum()
+            regulariser -= log_p.mean()
+            of_target += 1
+        total -= w @ log_p
+    seen = self_training_loss(
+        torch.from_numpy(logits), torch.from_numpy(label), torch.tensor([False, True]),
+        torch.from_numpy(lam).log(), beta=beta, mrkld_weight=0.1,
+    )  # fmt: skip
+    expected = total / max(valid, 1) + 0.1 * regulariser / max(of_target, 1)
+    assert seen.item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_fused_loss_does_not_depend_on_the_number_of_threads():
