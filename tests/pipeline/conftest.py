@@ -73,11 +73,10 @@ def _job(log: str) -> str:
 
 
 def copy_project(folder: Path) -> Project:
-    """Everything that a run needs, and nothing that it makes."""
+    """Everything that a run needs, with the compiled code and kernels, and nothing that it makes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tpld", "workflow", "profiles", "envs"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        shutil.copytree(ROOT / name, folder / name)  # keeps times, or the caches were void
     (folder / "tests").mkdir()
     for name in ("Snakefile", "config.yaml", "tests/tiny.yaml"):
         shutil.copy(ROOT / name, folder / name)
