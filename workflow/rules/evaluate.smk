@@ -80,7 +80,7 @@ rule compare:
     message:
         "comparing methods"
     shell:
-        "tpld compare --out {params.out} --log {log}"
+        "tpld collect --out {params.out} --log {log}"
 
 
 rule table:
