@@ -1,7 +1,7 @@
-"""The command line: one subcommand a stage, which rules call and nothing else, and the user's tools.
+"""The command line: a subcommand a stage, which rules call and nothing else, and tools for people.
 
-Every command imports what it needs when it runs: ``tpld --help`` must not load torch. `stages` has
-those of the pipeline, `tools` those for people, `options` what they share.
+Every command imports what it needs when it runs: ``tpld --help`` must not load torch. `stages`
+has those of the pipeline, `tools` those for people, `options` what they share.
 """
 
 from __future__ import annotations

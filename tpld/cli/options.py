@@ -53,3 +53,11 @@ def begin(
     threads = settings.compute.threads or len(os.sched_getaffinity(0))
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
     return settings
+
+
+def begin_tool(log: Path | None = None) -> None:
+    """Logging for a command that no configuration is handed to, and the threads of its kernels."""
+    from tpld.progress import setup_logging
+
+    setup_logging(log)
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(len(os.sched_getaffinity(0))))
