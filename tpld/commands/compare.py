@@ -146,12 +146,12 @@ def _stage_of(name: str, record: dict[str, Any], kind: str) -> str:
 
 def _differences(sides: list[Run], one_row: bool, every: bool) -> dict[str, pd.DataFrame]:
     """A table for each split and protocol, and in experiments for each row that both have."""
-    means = []
-    for side in sides:
-        keys = [key for key in _INDEX if key != "method" or not one_row]
-        means.append(side.figures.groupby(keys, sort=False)["value"].agg(["mean", "count"]))
     groups = [key for key in _INDEX[:-1] if key != "method" or not one_row]
-    joined = means[0].join(means[1], lsuffix="_1", rsuffix="_2", how="inner")
+    parts = []
+    for place, side in enumerate(sides, start=1):
+        grouped = side.figures.groupby([*groups, "metric"], sort=False)["value"]
+        parts.append(grouped.agg(["mean", "count"]).add_suffix(f"_{place}"))
+    joined = parts[0].join(parts[1], how="inner")
     if joined.empty:
         raise ConfigError(
             f"{sides[0].name} and {sides[1].name} have no figure in common: "
