@@ -114,7 +114,7 @@ def _closure(module: str) -> set[str]:
     todo = [module]
     while todo:
         name = todo.pop()
-        if name in found or name in _INERT or name.startswith("tpld.config."):
+        if name in found or name in _INERT or name.startswith(("tpld.config.", "tpld.cli.")):
             continue
         found.add(name)
         todo += _facts(name).imports

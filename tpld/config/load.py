@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from tpld.config.explain import explain
-from tpld.config.root import Config
+from tpld.config.root import Config, merge
 from tpld.errors import ConfigError
+from tpld.stores.atomic import replacing
 
 
 def load_config(source: Path | str | dict[str, Any]) -> Config:
@@ -32,6 +34,30 @@ def load_config(source: Path | str | dict[str, Any]) -> Config:
     except ValidationError as error:
         lines = [explain(item, Config) for item in error.errors()]
         raise ConfigError(f"{where}:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def load_merged(paths: Sequence[Path]) -> Config:
+    """Read several files, each laid over those before it, as Snakemake's ``--configfile`` does.
+
+    Raises:
+        ConfigError: see `load_config`.
+    """
+    tree: dict[str, Any] = {}
+    for path in paths:
+        tree = merge(tree, _read_yaml(path))
+    try:
+        return load_config(tree)
+    except ConfigError as error:
+        names = ", ".join(map(str, paths))
+        raise ConfigError(str(error).replace("configuration:", f"{names}:", 1)) from None
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write every key of a configuration as YAML; the file appears whole or not at all."""
+    tree = config.model_dump(mode="json")
+    with replacing(path) as partial:
+        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+        partial.write_text(text, encoding="utf-8")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

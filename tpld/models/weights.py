@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -116,7 +117,7 @@ def _own_name(name: str, own: Collection[str], renames: Mapping[str, str]) -> st
     return f"backbone.{bare}"
 
 
-def save_model(network: nn.Module, path: Path, metadata: dict[str, str]) -> None:
+def save_model(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
     """Write a checkpoint as safetensors; it appears whole or not at all.
 
     The metadata gain ``heads``, so that `load_trained` knows which network to build.
@@ -161,7 +162,7 @@ def _heads_of(path: Path) -> Heads:
     return said
 
 
-def load_model(network: nn.Module, path: Path) -> dict[str, str]:
+def load_model(network: nn.Module, path: Path) -> dict[str, Any]:
     """Load one of our checkpoints; returns its metadata.
 
     A second head that the checkpoint lacks stays as it is, and the log says so.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from tpld.config import Config
+from tpld.config import Config, write_config
 from tpld.data.sources import class_table, has_truth
 from tpld.evaluation.confusions import read_confusions
 from tpld.evaluation.labels import summarise_labels
@@ -19,7 +19,7 @@ from tpld.stores.atomic import replacing
 
 
 def compare(config: Config, out: Path) -> None:
-    """Write comparison.csv, .md and .tex into the folder `out`, and print the tables."""
+    """Write comparison.csv, .md, .tex and the configuration into `out`, and print the tables."""
     figures = collect_figures(config)
     write_csv(figures, out / "comparison.csv")
     labels = collect_labels(config)
@@ -27,6 +27,7 @@ def compare(config: Config, out: Path) -> None:
     _write(out / "comparison.md", _markdown(config, wide, labels))
     latex = wide.to_latex(float_format="%.1f", escape=True) if len(wide) else "% no ground truth\n"
     _write(out / "comparison.tex", latex)
+    write_config(config, out / "config.yaml")
     _print(config, wide, labels)
 
 

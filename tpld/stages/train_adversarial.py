@@ -11,6 +11,7 @@ from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.methods import Adversarial, parse_method, recipe_of
+from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.network import Network
 from tpld.models.registry import build_model
@@ -61,7 +62,8 @@ def train_adversarial(
     )
     history = run(task, runtime)
     write_history(history, out)
-    save_model(network, out / "model.safetensors", {"stage": "train_adversarial", "method": method})
+    metadata = {"stage": "train_adversarial", "method": method}
+    save_model(network, out / "model.safetensors", metadata | card_of(config))
     write_record(
         out / "run.json",
         "train_adversarial",

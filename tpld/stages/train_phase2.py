@@ -10,6 +10,7 @@ import torch
 from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
+from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.weights import load_trained, save_model
 from tpld.provenance import write_record
@@ -65,7 +66,7 @@ def train_phase2(
     history = run(task, runtime)
     write_history(history, out)
     metadata = {"stage": "train_phase2", "method": method, "round": str(round_index)}
-    save_model(network, out / "model.safetensors", metadata)
+    save_model(network, out / "model.safetensors", metadata | card_of(config))
     write_record(
         out / "run.json",
         "train_phase2",

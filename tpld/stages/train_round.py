@@ -12,6 +12,7 @@ from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.errors import StoreError
 from tpld.methods import Method, SelfTraining, loss_of, parse_method, recipe_class, recipe_of
+from tpld.models.card import card_of
 from tpld.models.weights import load_trained, save_model
 from tpld.provenance import write_record
 from tpld.runtime import resolve
@@ -71,7 +72,7 @@ def train_round(
     history = run(task, runtime)
     write_history(history, out)
     metadata = {"stage": "train_round", "method": method, "round": str(round_index)}
-    save_model(network, out / "model.safetensors", metadata)
+    save_model(network, out / "model.safetensors", metadata | card_of(config))
     write_record(
         out / "run.json",
         "train_round",

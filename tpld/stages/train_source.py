@@ -9,6 +9,7 @@ import torch
 from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
+from tpld.models.card import card_of
 from tpld.models.weights import build_model, load_initial, save_model
 from tpld.provenance import write_record
 from tpld.runtime import resolve
@@ -39,7 +40,11 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
     )
     history = run(task, runtime)
     write_history(history, out)
-    save_model(network, out / "model.safetensors", {"stage": "source", "seed": str(seed)})
+    save_model(
+        network,
+        out / "model.safetensors",
+        {"stage": "source", "seed": str(seed), **card_of(config)},
+    )
     write_record(
         out / "run.json",
         "train_source",

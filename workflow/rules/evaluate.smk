@@ -1,5 +1,6 @@
 # Evaluation: the last checkpoint of each method and data/target_val -> <method>/seed<s>/evaluation/
-# target_val.csv (of each round: round<r>/evaluation.csv) -> comparison.{csv,md,tex} -> report.html
+# target_val.csv (of each round: round<r>/evaluation.csv) -> comparison.{csv,md,tex}, config.yaml (the
+# merged configuration) -> report.html
 # Of the rows of one of the paper's tables -> table1.{csv,md,tex}, table2.{csv,md,tex}
 
 
@@ -64,6 +65,7 @@ rule compare:
         models=final_models,
     output:
         multiext(f"{layout.root}/comparison", ".csv", ".md", ".tex"),
+        config=f"{layout.root}/config.yaml",
     log:
         f"{layout.root}/logs/compare.log",
     benchmark:
@@ -80,7 +82,7 @@ rule compare:
     message:
         "comparing methods"
     shell:
-        "tpld compare --out {params.out} --log {log}"
+        "tpld collect --out {params.out} --log {log}"
 
 
 rule table:

@@ -1,88 +1,35 @@
-"""The command line: one subcommand a stage (the rules call these and nothing else), and helpers.
-
-Every command imports what it needs when it runs: ``tpld --help`` must not load torch.
-"""
+"""One subcommand a stage: the rules call these, and each can be rerun alone on its files."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-# Where torch and numba share cores, their waiting pools otherwise fight for them (2x).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import typer
 
-from tpld.config import Config, load_config
-from tpld.data.splits import Split
-from tpld.errors import TpldError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    help="Two-phase pseudo label densification: adapt a segmentation network to a new domain.\n\n"
-    "`snakemake --cores 2` runs everything; each stage below can be rerun alone on its files.",
+from tpld.cli.options import (
+    STAGES,
+    Configuration,
+    Input,
+    Log,
+    MethodOption,
+    NetworkOption,
+    Out,
+    Round,
+    Seed,
+    app,
+    begin,
 )
-STAGES, TOOLS = "Stages, in the order of the pipeline", "Helpers"
-
-Configuration = Annotated[
-    Path,
-    typer.Option("--config", envvar="TPLD_CONFIG", help="YAML file of the configuration."),
-]
-Log = Annotated[Path | None, typer.Option(help="Also write messages to this file.")]
-Out = Annotated[Path, typer.Option(help="What to write; it appears only when it is whole.")]
-Seed = Annotated[int, typer.Option(help="Seed of sampling and initial weights.")]
-Round = Annotated[int, typer.Option("--round", help="Round, from 0.")]
-MethodOption = Annotated[str, typer.Option("--method", help="The method: a row of the table.")]
-NetworkOption = Annotated[
-    str | None, typer.Option("--network", help="Network; left out: that of the model section.")
-]
-Input = Annotated[Path, typer.Option()]
-
-
-def _begin(
-    config: Path, log: Path | None, method: str | None = None, network: str | None = None
-) -> Config:
-    """Logging, and the configuration as a row (or the rows of a network) sees it."""
-    from tpld.errors import ConfigError
-    from tpld.progress import setup_logging
-
-    setup_logging(log)
-    try:
-        settings = load_config(config).of(method)
-        settings = settings.with_network(network) if network else settings
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    # Before numba is imported. It shares OpenMP with torch, and its thread count becomes torch's:
-    # were they to differ, sums would be taken in another order once a kernel has run.
-    threads = settings.compute.threads or len(os.sched_getaffinity(0))
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
-    return settings
+from tpld.data.splits import Split
 
 
 @app.command("make-city", rich_help_panel=STAGES)
 def make_city(config: Configuration, out: Out, log: Log = None) -> None:
     """Draw the embedded procedural city."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages import prepare
 
     prepare.make_city(settings, out)
-
-
-@app.command("check-data", rich_help_panel=STAGES)
-def check_data(config: Configuration, out: Out, log: Log = None) -> None:
-    """Check every image and label file before anything is trained.
-
-    Example: `tpld check-data --config config.yaml --out check.csv`
-    """
-    settings = _begin(config, log)
-    from tpld.stages import check
-
-    check.check_data(settings, out)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -95,7 +42,7 @@ def prepare(
     log: Log = None,
 ) -> None:
     """Decode a split into the cache that training reads."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages import prepare as stage
 
     kinds: list[Any] = [k for k, wanted in (("images", images), ("labels", labels)) if wanted]
@@ -112,7 +59,7 @@ def train_source(
     log: Log = None,
 ) -> None:
     """Train the source model (METHOD 1); resumes after a kill."""
-    settings = _begin(config, log, network=network)
+    settings = begin(config, log, network=network)
     from tpld.stages.train_source import train_source as stage
 
     stage(settings, seed, data, out)
@@ -128,7 +75,7 @@ def dump(
     log: Log = None,
 ) -> None:
     """Predict the target training images into a Zarr store (METHOD 2)."""
-    settings = _begin(config, log, network=network)
+    settings = begin(config, log, network=network)
     from tpld.stages.dump import dump as stage
 
     stage(settings, model, images, out)
@@ -143,7 +90,7 @@ def thresholds(
     log: Log = None,
 ) -> None:
     """Estimate the class thresholds λ (METHOD 3)."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.thresholds import estimate_thresholds
 
     estimate_thresholds(settings, predictions, portion, out)
@@ -159,7 +106,7 @@ def label(
     log: Log = None,
 ) -> None:
     """Make pseudo labels: the method's selection, then voting with TPLD (METHOD 4 and 5)."""
-    settings = _begin(config, log, method)
+    settings = begin(config, log, method)
     from tpld.stages.label import label as stage
 
     stage(settings, method, predictions, thresholds, out)
@@ -176,7 +123,7 @@ def assess(
     log: Log = None,
 ) -> None:
     """Count pseudo labels by class and origin, and how many are right (METHOD 12)."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.assess import assess_labels
 
     assess_labels(settings, labels, truth, out)
@@ -200,7 +147,7 @@ def train_round(
     log: Log = None,
 ) -> None:
     """Retrain on pseudo labels and a source subset (METHOD 6 and 7); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = begin(config, log, method)
     from tpld.stages.train_round import RoundInputs
     from tpld.stages.train_round import train_round as stage
 
@@ -213,7 +160,7 @@ def score(
     config: Configuration, predictions: Input, thresholds: Input, out: Out, log: Log = None
 ) -> None:
     """Score the confidence of each target image (METHOD 8)."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.confidence import score_images
 
     score_images(settings, predictions, thresholds, out)
@@ -224,7 +171,7 @@ def split(
     config: Configuration, confidence: Input, round_index: Round, out: Out, log: Log = None
 ) -> None:
     """Split the target images into easy and hard ones (METHOD 8)."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.split import split as stage
 
     stage(settings, confidence, round_index, out)
@@ -240,7 +187,7 @@ def label_easy(
     log: Log = None,
 ) -> None:
     """Write the full pseudo labels of the easy images (METHOD 9)."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.full_labels import label_easy as stage
 
     stage(settings, predictions, thresholds, split, out)
@@ -261,7 +208,7 @@ def train_phase2(
     log: Log = None,
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = begin(config, log, method)
     from tpld.stages.train_phase2 import train_phase2 as stage
 
     stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
@@ -281,7 +228,7 @@ def train_adversarial(
     log: Log = None,
 ) -> None:
     """Align source and target with discriminators (METHOD 10); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = begin(config, log, method)
     from tpld.stages.train_adversarial import train_adversarial as stage
 
     stage(settings, method, seed, source, target, model, out)
@@ -298,19 +245,19 @@ def evaluate(
     log: Log = None,
 ) -> None:
     """Evaluate a network on a labelled split (METHOD 12)."""
-    settings = _begin(config, log, network=network)
+    settings = begin(config, log, network=network)
     from tpld.stages.evaluate import evaluate as stage
 
     stage(settings, model, data, single, out)
 
 
 @app.command(rich_help_panel=STAGES)
-def compare(config: Configuration, out: Out, log: Log = None) -> None:
+def collect(config: Configuration, out: Out, log: Log = None) -> None:
     """Collect the evaluations into comparison.csv, .md and .tex, and print the tables.
 
     `--out` is the folder of the experiment.
     """
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.compare import compare as stage
 
     stage(settings, out)
@@ -327,7 +274,7 @@ def table(
 
     `--out` is the folder of the experiment.
     """
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.table import table as stage
 
     stage(settings, which, out)
@@ -336,34 +283,10 @@ def table(
 @app.command(rich_help_panel=STAGES)
 def report(config: Configuration, out: Out, log: Log = None) -> None:
     """Write the self-contained report.html of an experiment."""
-    settings = _begin(config, log)
+    settings = begin(config, log)
     from tpld.stages.report import report as stage
 
     stage(settings, out)
-
-
-@app.command("compile-kernels", rich_help_panel=TOOLS)
-def compile_kernels() -> None:
-    """Compile the numba kernels ahead, so that no stage waits for it; `./run` has done so."""
-    from tpld.progress import setup_logging
-    from tpld.stages.compile import compile_kernels as stage
-
-    setup_logging(None)
-    stage()
-
-
-@app.command(rich_help_panel=TOOLS)
-def schema(
-    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
-) -> None:
-    """Print the JSON schema of the configuration (for editors; a test keeps the file in step)."""
-    import json
-
-    text = json.dumps(Config.model_json_schema(), indent=2) + "\n"
-    if out:
-        out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
 
 
 def _split(name: str) -> Split:
@@ -374,24 +297,3 @@ def _split(name: str) -> Split:
         if known == name:
             return known
     raise ConfigError(f"--split: '{name}' is unknown; known: {', '.join(SPLITS)}")
-
-
-def main() -> None:
-    """Run the command line; errors that a user can mend are printed without a traceback."""
-    try:
-        app()
-    except TpldError as error:
-        _fail(str(error))
-    except OSError as error:
-        # A full disk or a missing permission: the system's own words name the file.
-        _fail(f"{error.strerror}: {error.filename or ''} (free space, or correct the path)")
-
-
-def _fail(message: str) -> None:
-    import logging
-
-    if logging.getLogger().handlers:
-        logging.getLogger("tpld").error("error: %s", message)
-    else:
-        sys.stderr.write(f"error: {message}\n")
-    raise SystemExit(1)

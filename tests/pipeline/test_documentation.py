@@ -1,0 +1,116 @@
+"""What the documentation says to type works: tpld is run, Snakemake planned, files exist."""
+
+import re
+import shlex
+import shutil
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from tpld.cli import app
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.pipeline
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Understood, but not carried out: tests of their own do that, or they train or serve for long.
+PARSED = {"export", "view", "train-source", "train-round", "train-phase2", "train-adversarial"}
+CHANGES = {"window7.yaml": "voting: {window: 7}\n"}
+
+
+def commands() -> list[str]:
+    """Every line of a shell block, without its comment and without ./run; each once."""
+    found: dict[str, None] = {}
+    for page in PAGES:
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words and not {"...", "NETWORK"} & set(words):
+                    found[shlex.join(words[1:] if words[0] == "./run" else words)] = None
+    return list(found)
+
+
+def of(program: str) -> list[str]:
+    return [line for line in commands() if line.split()[0] == program]
+
+
+@pytest.fixture(scope="session")
+def place(finished):
+    """The tiny experiment under the names that the pages use, and two folders of images."""
+    results = finished.folder / "results"
+    for name in ("city", "mine"):
+        if not (results / name).exists():
+            (results / name).symlink_to("tiny")
+    for domain, name in (("source", "day"), ("target", "night")):
+        for kind in ("images", "labels"):
+            to = finished.folder / name / kind
+            if not to.exists():
+                shutil.copytree(results / "tiny" / "data" / "city" / domain / kind, to)
+    for name, text in CHANGES.items():
+        (finished.folder / name).write_text(text)
+    return finished
+
+
+@pytest.fixture()
+def here(place, monkeypatch):
+    """In the folder of the project, with its own configuration; `mine.yaml` is there."""
+    import numba
+
+    monkeypatch.chdir(place.folder)
+    # Commands set it where it is missing, and numba accepts no other value than its first.
+    monkeypatch.setenv("NUMBA_NUM_THREADS", str(numba.config.NUMBA_NUM_THREADS))
+    if not (place.folder / "mine.yaml").exists():
+        run(next(line for line in of("tpld") if line.startswith("tpld init")))
+    return place
+
+
+def run(line: str):
+    done = CliRunner().invoke(app, shlex.split(line)[1:])
+    assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception}"
+    return done
+
+
+@pytest.mark.parametrize("line", of("tpld"))
+def test_tpld_does_what_the_pages_say(here, line):
+    name, *arguments = shlex.split(line)[1:]
+    if name in PARSED:
+        typer.main.get_command(app).commands[name].make_context(name, arguments)
+        return
+    if name == "init":
+        (here.folder / "mine.yaml").unlink()
+        shutil.rmtree(here.folder / "mine")
+    run(line)
+
+
+@pytest.mark.parametrize("line", [line for line in of("snakemake") if "table1" not in line])
+def test_snakemake_plans_what_the_pages_say(here, line):
+    """The tables of the paper are planned in test_paper_tables."""
+    import os
+    import subprocess
+    import sys
+
+    words = [word for word in shlex.split(line) if word not in ("-n", "-p")]
+    files = [word for word in words if word.endswith(".yaml")]
+    assert all((here.folder / file).exists() for file in files), line
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--dry-run", "--quiet"],
+        env={**os.environ, **here.environment()}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_scripts_that_the_pages_name_exist():
+    scripts = [shlex.split(line)[1] for line in of("python")]
+    assert scripts
+    assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+def test_relative_links_lead_somewhere():
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []

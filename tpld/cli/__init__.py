@@ -1,0 +1,40 @@
+"""The command line: a subcommand a stage, which rules call and nothing else, and tools for people.
+
+Every command imports what it needs when it runs: ``tpld --help`` must not load torch. `stages`
+has those of the pipeline, `tools` those for people, `options` what they share.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Where torch and numba share cores, their waiting pools otherwise fight for them (2x).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
+from tpld.cli.options import app
+from tpld.errors import TpldError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are printed without a traceback."""
+    try:
+        app()
+    except TpldError as error:
+        _fail(str(error))
+    except OSError as error:
+        # A full disk or a missing permission: the system's own words name the file.
+        _fail(f"{error.strerror}: {error.filename or ''} (free space, or correct the path)")
+
+
+def _fail(message: str) -> None:
+    import logging
+
+    if logging.getLogger().handlers:
+        logging.getLogger("tpld").error("error: %s", message)
+    else:
+        sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(1)

@@ -1,0 +1,92 @@
+"""`tpld export-labels`: pseudo labels as PNG files for annotation tools and other frameworks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tpld.commands.palette import colors_of, write_color, write_index, write_legend
+from tpld.commands.show import Page
+from tpld.config import Config
+from tpld.data.sources import IGNORE
+from tpld.errors import ConfigError
+from tpld.overlap import overlap
+from tpld.progress import progress
+from tpld.stores.labels import Labels
+
+Format = Literal["index", "color"]
+# What the Cityscapes readers of other frameworks look for, after the name of the image.
+SUFFIXES: dict[Format, str] = {
+    "index": "_gtFine_labelTrainIds.png",
+    "color": "_gtFine_color.png",
+}
+
+
+def export_labels(
+    path: Path,
+    out: Path,
+    form: Format = "index",
+    suffix: str | None = None,
+    min_score: float = 0.0,
+    config: Config | None = None,
+) -> Page:
+    """Write a PNG for each image of a label store, and ``classes.csv``, which says what it holds.
+
+    Args:
+        path: a labels store.
+        out: folder to write into; sub-folders in image names are kept.
+        form: ``index``: the class, 255 where unlabelled (a palette file, colours included);
+            ``color``: RGB, black where unlabelled.
+        suffix: what follows the image's name; None: Cityscapes' of that form.
+        min_score: leave out labels whose score r = p/λ is below.
+        config: where colours come from; None: the experiment around the store.
+
+    Raises:
+        StoreError: no whole label store.
+        ConfigError: a suffix that is not one of a PNG.
+    """
+    suffix = SUFFIXES[form] if suffix is None else suffix
+    if not suffix.endswith(".png"):
+        raise ConfigError(f"--suffix is '{suffix}'; the files are PNGs, so it must end in .png")
+    store = Labels(path)
+    colors = colors_of(store.classes, path, config)
+    write = write_index if form == "index" else write_color
+    counts = np.zeros(256, np.int64)
+
+    def kept(i: int) -> np.ndarray:
+        label = store.layer("label", i)
+        if min_score > 0:
+            score = store.layer("score", i)
+            label = np.where(score >= min_score, label, np.uint8(IGNORE))
+        return label
+
+    def count(_: int, label: np.ndarray) -> np.ndarray:
+        counts[:] += np.bincount(label.ravel(), minlength=256)
+        return label
+
+    with progress("exporting labels", len(store)) as tick:
+        overlap(
+            len(store),
+            kept,
+            count,
+            lambda i, label: write(label, colors, out / f"{store.names[i]}{suffix}"),
+            tick,
+        )
+    write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
+    total = max(int(counts.sum()), 1)
+    share = 100 * counts[: len(store.classes)] / total
+    return Page(
+        f"{len(store)} label files below {out}",
+        {
+            "files": f"{out}/<image>{suffix}",
+            "values": "0 to "
+            + f"{len(store.classes) - 1} as in classes.csv, {IGNORE} where unlabelled"
+            if form == "index"
+            else "colours as in classes.csv, black where unlabelled",
+            "labelled %": 100 * float(counts[:IGNORE].sum()) / total,
+        },
+        {"classes": pd.DataFrame({"class": store.classes, "share %": share})},
+    )
