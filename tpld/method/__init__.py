@@ -19,6 +19,7 @@ confident pseudo label (4)                             selection.select, select_
 two competing classes of a pixel (5.1)                 selection.top_two, top_two_from_logs,
                                                        mixture.candidates_from_logits
 voting, phase 1 (5.2 to 5.4)                           voting.vote, voting_torch.vote
+why a pixel has its label (4, 5, 9)                    reason.explain_pixel
 bootstrapped loss, phase 1 (6)                         losses.bootstrapped_cross_entropy
 MRKLD regulariser (6)                                  losses.mrkld
 loss of a mixed batch (6)                              losses.self_training_loss,
