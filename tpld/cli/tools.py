@@ -47,6 +47,26 @@ class Effort(StrEnum):
     FULL = "full"
 
 
+@app.command(rich_help_panel=TOOLS)
+def view(
+    folder: Annotated[Path, typer.Argument(help="Folder of an experiment, results/<name>.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration; left out: the one that Snakemake kept.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Left out: 8642, or a free one.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Look into the stores of an experiment, in a web page on this machine alone.
+
+    Example: `tpld view results/city`
+    """
+    from tpld.viewer.serve import serve
+
+    serve(folder, config, port, browser)
+
+
 @app.command("init", rich_help_panel=TOOLS)
 def init(
     source: Annotated[

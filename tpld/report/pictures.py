@@ -9,13 +9,10 @@ from matplotlib import colormaps
 from PIL import Image
 
 from tpld.data.sources import IGNORE
+from tpld.report.colors import CONFIDENCE_MAP, RIGHT, SURE, UNKNOWN, UNSURE, WRONG
 from tpld.report.style import data_uri
 
 WIDTH = 480
-RIGHT, WRONG, UNKNOWN = (30, 136, 229), (230, 97, 0), (235, 235, 235)
-# -log p is shown on a logarithmic scale between these: p = 0.9999 to 0.1.
-SURE, UNSURE = 1e-4, 2.303
-CONFIDENCE_MAP = "cividis"
 
 
 def photo(image: np.ndarray, width: int = WIDTH) -> str:

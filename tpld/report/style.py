@@ -12,19 +12,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tpld.report.blocks import Plot
+from tpld.report.colors import COLORS, ORIGIN_COLORS
 
 GREY = "#555555"
-BLUE, VERMILION = "#0072B2", "#D55E00"
-# Okabe and Ito's palette, in an order whose neighbours differ in lightness too.
-COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "sD^vPX"
-ORIGINS = {
-    "confident": (BLUE, ""),
-    "voted_1": ("#E69F00", "///"),
-    "voted_2": ("#D55E00", "\\\\\\"),
-    "voted_3": ("#CC79A7", "xxx"),
-    "full": ("#56B4E9", "--"),
-}
+_HATCHES = {"confident": "", "voted_1": "///", "voted_2": "\\\\\\", "voted_3": "xxx", "full": "--"}
+ORIGINS = {meaning: (color, _HATCHES[meaning]) for meaning, color in ORIGIN_COLORS.items()}
 FULL_WIDTH = 10.6  # inches; 96 of a browser's pixels each
 
 _STYLE: dict[Any, Any] = {

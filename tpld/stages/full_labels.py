@@ -7,6 +7,7 @@ gigabytes. This store keeps the winning class, its weight in the loss, and where
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from tpld.config import Config
 from tpld.method.full_labels import full_label
 from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
 from tpld.method.mixture import candidates_from_logits
+from tpld.method.selection import Candidates
 from tpld.overlap import overlap
 from tpld.progress import progress
 from tpld.provenance import record
@@ -35,12 +37,7 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
 
     def layers_of(place: int, logits: np.ndarray) -> dict[str, np.ndarray]:
         best = candidates_from_logits(logits, store.size(easy[place]), log_threshold)
-        # The weight depends on the largest r alone, so two classes stand for all.
-        two = np.stack([best.first_excess, best.second_excess])
-        _, weight = full_label(two, config.phase2.gamma, config.phase2.full_label)
-        origin = np.where(best.first_excess >= 0, ORIGIN_CONFIDENT, ORIGIN_FULL)
-        score = best.first_excess + 1
-        return {"label": best.first, "origin": origin, "score": score, "weight": weight}
+        return full_image(best, config.phase2.gamma, config.phase2.full_label)
 
     sizes = [store.size(i) for i in easy]
     if easy:
@@ -66,6 +63,24 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
             lambda place, layers: writer.write(place, **layers),
             tick,
         )
+
+
+def full_image(
+    best: Candidates, gamma: float, reading: Literal["soft", "hard", "argmax", "sparse"]
+) -> dict[str, np.ndarray]:
+    """Layers of the full label of an easy image, each (H, W): label, origin, score and weight.
+
+    Args:
+        best: the two best classes of every pixel.
+        gamma: γ of METHOD 9.
+        reading: as in `full_label`.
+    """
+    # The weight depends on the largest r alone, so two classes stand for all.
+    two = np.stack([best.first_excess, best.second_excess])
+    _, weight = full_label(two, gamma, reading)
+    origin = np.where(best.first_excess >= 0, ORIGIN_CONFIDENT, ORIGIN_FULL).astype(np.uint8)
+    score = best.first_excess + 1
+    return {"label": best.first, "origin": origin, "score": score, "weight": weight}
 
 
 def easy_and_hard(split: Path, names: list[str]) -> tuple[list[int], list[int]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from tpld.report.blocks import Cell, Plot, Section, Table, number
+from tpld.report.colors import COLORS
 from tpld.report.experiment import Experiment
-from tpld.report.style import COLORS, FULL_WIDTH, GREY, figure, plot
+from tpld.report.style import FULL_WIDTH, GREY, figure, plot
 
 _TITLE = "Run time and memory"
 _SPLIT_STAGES = ("evaluate", "prepare")

@@ -12,9 +12,10 @@ from tpld.data.cache import Cache
 from tpld.layout import parse_round
 from tpld.report import pictures
 from tpld.report.blocks import Block, Gallery, Plot, Section, Tile
+from tpld.report.colors import BLUE, VERMILION
 from tpld.report.experiment import Experiment
 from tpld.report.sections.voting import class_legend
-from tpld.report.style import BLUE, FULL_WIDTH, VERMILION, figure, plot, short_round
+from tpld.report.style import FULL_WIDTH, figure, plot, short_round
 from tpld.stores.predictions import Predictions
 
 _TITLE = "Easy and hard images of phase 2"

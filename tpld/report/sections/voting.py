@@ -14,6 +14,7 @@ from tpld.data.sources import IGNORE
 from tpld.layout import parse_round
 from tpld.report import pictures
 from tpld.report.blocks import Block, Gallery, Legend, Plot, Section, Tile
+from tpld.report.colors import CONFIDENCE_MAP, RIGHT, SURE, UNKNOWN, UNSURE, WRONG
 from tpld.report.experiment import Experiment, css_color
 from tpld.report.style import figure, plot
 from tpld.stores.labels import Labels
@@ -161,12 +162,12 @@ def _added_legend(stores: _Stores) -> Legend:
         return css_color(np.array(color)), name
 
     if stores.truth is None:
-        return Legend([key(pictures.RIGHT, "added by voting")])
+        return Legend([key(RIGHT, "added by voting")])
     return Legend(
         [
-            key(pictures.RIGHT, "added by voting and right"),
-            key(pictures.WRONG, "added and wrong"),
-            key(pictures.UNKNOWN, "added, no ground truth here"),
+            key(RIGHT, "added by voting and right"),
+            key(WRONG, "added and wrong"),
+            key(UNKNOWN, "added, no ground truth here"),
         ]
     )
 
@@ -174,8 +175,8 @@ def _added_legend(stores: _Stores) -> Legend:
 def _scale() -> Plot:
     """The colour scale of the confidence pictures."""
     levels = [0.9999, 0.999, 0.99, 0.9, 0.5, 0.1]
-    norm = colors.LogNorm(pictures.SURE, pictures.UNSURE)
-    reverse = cm.ScalarMappable(norm, f"{pictures.CONFIDENCE_MAP}_r")
+    norm = colors.LogNorm(SURE, UNSURE)
+    reverse = cm.ScalarMappable(norm, f"{CONFIDENCE_MAP}_r")
     with figure(5, 0.75) as drawing:
         axes = drawing.add_subplot()
         bar = drawing.colorbar(reverse, cax=axes, orientation="horizontal")
