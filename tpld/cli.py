@@ -18,6 +18,7 @@ import typer
 from tpld.config import Config, load_config
 from tpld.data.splits import Split
 from tpld.errors import TpldError
+from tpld.process import ending_well
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -379,12 +380,17 @@ def _split(name: str) -> Split:
 def main() -> None:
     """Run the command line; errors that a user can mend are printed without a traceback."""
     try:
-        app()
+        with ending_well():
+            app()
     except TpldError as error:
         _fail(str(error))
     except OSError as error:
-        # A full disk or a missing permission: the system's own words name the file.
-        _fail(f"{error.strerror}: {error.filename or ''} (free space, or correct the path)")
+        # A missing permission, a broken disk: the system's own words name the file.
+        _fail(
+            f"{error.strerror or error}: {error.filename or ''} (free space, or correct the path)"
+        )
+    except MemoryError as error:
+        _fail(f"out of memory ({error}). Close other programs, or use smaller images or batches")
 
 
 def _fail(message: str) -> None:

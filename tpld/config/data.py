@@ -124,6 +124,9 @@ class Data(Section):
     """Settings of the procedural scenes."""
     folder: FolderData | None = None
     """Settings of your own images."""
+    follow_links: bool = False
+    """Read images and labels behind symbolic links that lead out of their folder; False: refuse
+    them. The folder itself may be a link in any case."""
     cache_gib: NotNegative = 64
     """Disk for decoded images, GiB per split; images beyond it are decoded at every use."""
 
