@@ -76,7 +76,9 @@ def configurations(folder: Path) -> Case:
 
 
 def _dump(tree: Any) -> bytes:
-    return yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass")
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the one in C is ten times as fast
+    text = yaml.dump(tree, Dumper=dumper, allow_unicode=True)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _use(config: Config) -> None:
@@ -430,6 +432,17 @@ def broken_on_purpose(folder: Path) -> Case:
 
     return case
 
+
+SHARES = {
+    "configurations": 0.06,
+    "images": 0.30,
+    "labels_of_16_bit": 0.12,
+    "split_lists": 0.20,
+    "checkpoints": 0.10,
+    "stores": 0.07,
+    "tables": 0.15,
+}
+"""Of the cases of a run: what is read from strangers, and read fast, has more."""
 
 TARGETS: dict[str, Callable[[Path], Case]] = {
     "configurations": configurations,
