@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Channel, FileValue, NotNegative, Section, Seed, Size
+from tpld.config.base import Channel, FileValue, Name, NotNegative, Section, Seed, Size
 
 Scenes = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -14,7 +14,7 @@ Scenes = Annotated[int, Field(ge=1, le=100_000)]
 class ClassEntry(Section):
     """One class of the label table; its position in the table is its training id."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name in tables and pictures."""
     id: FileValue
     """Value in the label files."""

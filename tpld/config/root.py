@@ -39,8 +39,9 @@ class Config(Section):
 
     experiment: str = Field(default="city", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """Name of the result folder."""
-    results: str = "results"
-    """Where results go."""
+    results: str = Field(default="results", pattern=r"^[\w/.,=+@:%][\w/.,=+@:%-]*$")
+    """Where results go. The path is part of the commands of jobs, so it has no spaces, quotes or
+    other characters that a shell reads as something else."""
     methods: list[str] = Field(default=["source", "crst_mrkld", "crst_mrkld+tpld"], min_length=1)
     """Rows of the comparison table: method, `+tpld`, and `@network` where it is not the model's."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
