@@ -82,7 +82,8 @@ def copy_project(folder: Path) -> Project:
     """Everything that a run needs, and nothing that it makes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tpld", "workflow", "profiles", "envs"):
-        ignore = shutil.ignore_patterns("__pycache__")
+        # Compiled kernels come along: numba knows them by the time of their module.
+        ignore = shutil.ignore_patterns("*.pyc")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     (folder / "tests").mkdir()
     for name in ("Snakefile", "config.yaml", "tests/tiny.yaml"):
@@ -92,9 +93,15 @@ def copy_project(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
-    """The tiny experiment, run to the end: once, and a copy for each test process."""
+    """The tiny experiment, run to the end: once, and a copy for each test process.
+
+    ``TPLD_TEST_FINISHED`` names a folder that keeps it between sessions, for trying single tests;
+    delete it after a change of what it holds.
+    """
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    kept = os.environ.get("TPLD_TEST_FINISHED")
+    shared = Path(kept) if kept else base if worker_id == "master" else base.parent
+    shared.mkdir(parents=True, exist_ok=True)
     with FileLock(shared / "finished.lock"):
         if not (shared / "finished").exists():
             project = copy_project(shared / "running")

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,30 @@ def test_the_lock_of_a_killed_writer_does_not_stay(tmp_path):
     with replacing(tmp_path / "f") as partial:
         partial.write_text("next")
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_loading_process_of_a_killed_writer_is_waited_for(tmp_path):
+    """It was forked with the lock, and ends a little later."""
+    context = multiprocessing.get_context("fork")
+    holding, release = context.Event(), context.Event()
+
+    def hold() -> None:
+        with replacing(tmp_path / "f"):
+            if not os.fork():
+                release.wait(60)
+                os._exit(0)
+            holding.set()
+            release.wait(60)
+
+    first = context.Process(target=hold)
+    first.start()
+    assert holding.wait(60)
+    first.kill()
+    first.join(60)
+    threading.Timer(0.5, release.set).start()
+    with replacing(tmp_path / "f") as partial:
+        partial.write_text("next")
+        assert release.is_set()
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):

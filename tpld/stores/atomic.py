@@ -9,13 +9,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tpld.errors import StoreError
+from tpld.process import alive
+
+_ORPHANS_SECONDS = 20.0
 
 
 @contextmanager
@@ -69,6 +74,7 @@ def alone(path: Path, doing: str) -> Iterator[None]:
 
 def _acquire(lock: Path, doing: str) -> int:
     """Descriptor of the lock file, locked."""
+    deadline = time.monotonic() + _ORPHANS_SECONDS
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -76,6 +82,9 @@ def _acquire(lock: Path, doing: str) -> int:
         except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
+            if _is_dead(holder) and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
             raise StoreError(
                 f"{holder} is {doing} already. Wait for it or end it, then rerun; two runs on one "
                 "results folder hinder each other"
@@ -87,6 +96,12 @@ def _acquire(lock: Path, doing: str) -> int:
             _note_holder(descriptor)
             return descriptor
         os.close(descriptor)  # its holder removed it between our two calls: a lock on nothing
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder was killed: loading processes of its keep its lock until they notice."""
+    found = re.fullmatch(r"process (\d+) on (.*)", holder)
+    return bool(found and found[2] == socket.gethostname() and not alive(int(found[1])))
 
 
 def _note_holder(descriptor: int) -> None:

@@ -197,10 +197,10 @@ class Predictions:
                 f"{self.path} is damaged: the lengths of its arrays differ. Delete it and rerun "
                 "`tpld dump`"
             )
-        height, width, low_height, low_width = (int(largest) for largest in sizes.max(axis=0))
-        shapes: dict[str, list[tuple[int, int]]] = {
-            "logits": [(n, n), (1, 2), (kinds, kinds), (low_height,) * 2, (low_width,) * 2],
-            "prediction": [(n, n), (height, height), (width, width)],
+        height, width, *low = ((int(largest), int(largest)) for largest in sizes.max(axis=0))
+        shapes = {
+            "logits": [(n, n), (1, 2), (kinds, kinds), *low],
+            "prediction": [(n, n), height, width],
         }
         for name, wanted in shapes.items():
             zs.expect_shape(self._group, self.path, "dump", name, wanted)

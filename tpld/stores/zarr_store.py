@@ -7,6 +7,7 @@ holds one image, so that one writer owns it; crc32c makes a flipped bit an error
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -94,6 +95,21 @@ def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
         group.attrs["complete"] = True
         with _quiet():
             zarr.consolidate_metadata(partial)
+        _seal(partial / "zarr.json")
+
+
+def _seal(metadata: Path) -> None:
+    """Add a checksum to the metadata: chunks have theirs, but types, shapes and names have not."""
+    tree = json.loads(metadata.read_text(encoding="utf-8"))
+    tree["attributes"]["checksum"] = _checksum(tree)
+    metadata.write_text(json.dumps(tree, indent=2), encoding="utf-8")
+
+
+def _checksum(tree: dict[str, Any]) -> str:
+    """SHA-256 of metadata, but for the checksum in them."""
+    attributes = {key: v for key, v in tree["attributes"].items() if key != "checksum"}
+    text = json.dumps({**tree, "attributes": attributes}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def group_in_memory() -> tuple[Group, Callable[[], int]]:
@@ -112,13 +128,16 @@ def open_store(path: Path, kind: str, stage: str) -> Group:
         stage: name of the stage that makes it, for the error message.
 
     Raises:
-        StoreError: missing, of another kind, not marked complete, or with missing chunks.
+        StoreError: missing, of another kind, not marked complete, with damaged metadata, or with
+            missing chunks.
     """
     remedy = f"Delete it and rerun `tpld {stage}`"
     try:
+        tree = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))
+        whole = tree["attributes"].get("checksum") == _checksum(tree)
         group = zarr.open_group(path, mode="r")
         attributes = dict(group.attrs)
-        lacking = {name: _shards(path, array) for name, array in group.arrays()}
+        lacking = {name: _shards(path, array) for name, array in group.arrays()} if whole else {}
     except Exception as error:
         raise StoreError(f"{path} cannot be opened as a Zarr store ({error}). {remedy}") from None
     if attributes.get("kind") != kind:
@@ -127,6 +146,8 @@ def open_store(path: Path, kind: str, stage: str) -> Group:
         )
     if attributes.get("complete") is not True:
         raise StoreError(f"{path} was not finished. {remedy}")
+    if not whole:
+        raise StoreError(f"{path} has metadata that do not match their checksum. {remedy}")
     for name, (wanted, there) in lacking.items():
         if there != wanted:
             raise StoreError(

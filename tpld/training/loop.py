@@ -67,7 +67,9 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
         TrainingError: a loss is not finite (step and files of the batch are named).
         StoreError: the state file is damaged, the disk is full, or another process trains this.
     """
-    with alone(task.state, f"training {task.title}"), stop_between_steps() as stop:
+    # Another name than the state's own, whose lock its writer takes for a moment.
+    whole = task.state.with_suffix(".training")
+    with alone(whole, f"training {task.title}"), stop_between_steps() as stop:
         return _train(task, runtime, stop)
 
 
