@@ -29,6 +29,9 @@ _INERT = {
     "tpld.provenance",
     "tpld.cli",
     "tpld.stores.atomic",
+    "tpld.stores.lineage",
+    "tpld.process",
+    "tpld.training.stop",
 }
 
 
@@ -39,9 +42,17 @@ def digest(*parts: Any) -> str:
 
 
 def fingerprint(path: Path) -> str:
-    """Hash of an artefact: of a file its bytes; of a store its metadata, which names its run."""
+    """Hash of an artefact: of a file its bytes; of a store what it was made from (`made_from`).
+
+    The same store made again, at another time or on another machine, keeps its fingerprint, and
+    with it the resume points and records that name it. A store that does not say what it was made
+    from goes by its metadata, and a cache of decoded images by its index, which has the checksums.
+    """
     path = Path(path)
     if path.is_dir():
+        stated = _stated(path / "zarr.json")
+        if stated:
+            return stated
         inner = [path / "zarr.json", path / "index.csv"]
         path = next((p for p in inner if p.exists()), path)
     hasher = hashlib.sha256()
@@ -49,6 +60,34 @@ def fingerprint(path: Path) -> str:
         while block := file.read(1 << 20):
             hasher.update(block)
     return hasher.hexdigest()[:16]
+
+
+def _stated(metadata: Path) -> str | None:
+    """The fingerprint that a store carries."""
+    try:
+        tree = json.loads(metadata.read_text(encoding="utf-8"))
+        stated = tree["attributes"]["run"]["made_from"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return stated if isinstance(stated, str) else None
+
+
+def made_from(
+    stage: str, settings: dict[str, Any], inputs: dict[str, str], *modules: str
+) -> dict[str, str]:
+    """What a store is made from: fingerprints of its inputs by role, and one of all that together.
+
+    Readers check the roles (`tpld.stores.lineage`): a store of another model, round or data set
+    differs in one of them, whatever its shape.
+
+    Args:
+        stage: name of the stage.
+        settings: of the stage.
+        inputs: fingerprint by role, such as ``model`` or ``images``.
+        *modules: whose code counts, with what they import.
+    """
+    whole = digest(stage, settings, inputs, *map(code_hash, modules))
+    return {**inputs, "fingerprint": whole}
 
 
 def write_record(

@@ -61,6 +61,7 @@ def resolve(compute: Compute) -> Runtime:
             "a machine with one"
         )
     use_gpu = available and compute.device != "cpu"
+    _fix_order_of_sums(compute.deterministic)
     torch.set_num_threads(compute.threads or len(os.sched_getaffinity(0)))
     if compute.precision == "auto":
         bfloat16 = torch.cuda.is_bf16_supported() if use_gpu else _cpu_has_bfloat16()
@@ -70,6 +71,15 @@ def resolve(compute: Compute) -> Runtime:
     return Runtime(
         torch.device("cuda" if use_gpu else "cpu"), bfloat16, compute.channels_last, workers
     )
+
+
+def _fix_order_of_sums(wanted: bool) -> None:
+    """Deterministic algorithms on a GPU; an operation that has none warns and runs all the same."""
+    if wanted:
+        # Read when cuBLAS starts, which nothing has made it do before this.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # we read none
 
 
 def _cpu_has_bfloat16() -> bool:

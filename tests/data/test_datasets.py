@@ -279,7 +279,10 @@ def test_a_linked_city_is_followed_where_a_list_names_it(root, tmp_path):
         folder.symlink_to(root / "elsewhere" / kind)
     (root / "train.txt").write_text("aachen/aachen_000000_000019\n")
     config = configuration(root, "cityscapes", train=str(root / "train.txt"))
-    assert len(list_items(config, "source_train")) == 1
+    with pytest.raises(DataError, match=r"1 of 1 image files are links that lead out of .* -> "):
+        list_items(config, "source_train")
+    data = config.data.model_copy(update={"follow_links": True})
+    assert len(list_items(config.model_copy(update={"data": data}), "source_train")) == 1
 
 
 if REAL.is_dir():  # not part of the project: other people's images

@@ -142,6 +142,7 @@ def test_class_names_that_look_like_something_else(tmp_path, names):
     matrix = np.arange(4).reshape(2, 2)
     confusions_to_table({"p": matrix}, names).to_csv(tmp_path / "c.csv", index=False)
     assert read_confusions(tmp_path / "c.csv", names)["p"].tolist() == matrix.tolist()
-    table = pd.DataFrame({column: [0.1, 0.2] for column in COLUMNS}).assign(**{"class": names})
+    table = pd.DataFrame({column: [-0.1, -0.2] for column in COLUMNS})
+    table = table.assign(**{"class": names, "mined": False})
     table.to_csv(tmp_path / "t.csv", index=False)
     assert list(read_thresholds(tmp_path / "t.csv", names)["class"]) == names

@@ -13,6 +13,7 @@ from filelock import FileLock
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
+GUARD = Path(__file__).parent / "no_network"
 TINY = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
 
 
@@ -45,8 +46,13 @@ class Project:
         return output
 
     def environment(self) -> dict[str, str]:
-        """The package is the copy's, not the installed one."""
-        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        """The package is the copy's, not the installed one; and there is no network."""
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(GUARD), str(self.folder)]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TPLD_NETWORK_LOG": str(self.folder / "network.log"),
+        }
 
     def planned(self, overlay: dict | None = None) -> set[str]:
         """Jobs that a dry run would start: `rule`, `rule method round`, `... seed1`."""
@@ -85,13 +91,20 @@ def copy_project(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
-    """The tiny experiment, run to the end: once, and a copy for each test process."""
+    """The tiny experiment, run to the end: once, and a copy for each test process.
+
+    ``TPLD_TEST_FINISHED`` names a folder that keeps it between sessions, for trying single tests;
+    delete it after a change of what it holds.
+    """
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    kept = os.environ.get("TPLD_TEST_FINISHED")
+    shared = Path(kept) if kept else base if worker_id == "master" else base.parent
+    shared.mkdir(parents=True, exist_ok=True)
     with FileLock(shared / "finished.lock"):
         if not (shared / "finished").exists():
             project = copy_project(shared / "running")
-            project.snakemake()
+            output = project.snakemake("--printshellcmds")
+            (project.folder / "commands.txt").write_text(output)
             project.folder.rename(shared / "finished")
     own = tmp_path_factory.mktemp("finished") / "project"
     shutil.copytree(shared / "finished", own, symlinks=True)

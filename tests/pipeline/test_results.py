@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -106,27 +104,6 @@ def _class_table(project) -> str:
         [sys.executable, "-c", code], env=project.environment(), capture_output=True, check=True
     )
     return done.stdout.decode()
-
-
-@pytest.mark.parametrize("stage", ["train-source", "train-round", "train-phase2"])
-def test_kill_and_resume_gives_the_same_weights(finished, tmp_path, stage):
-    """kill -9 after the first resume point; the rerun ends in the bits of an undisturbed run."""
-    whole = _train(finished, tmp_path / "whole", stage)
-    assert whole.wait() == 0
-    broken = _train(finished, tmp_path / "broken", stage)
-    states = tmp_path / "broken" / "state"
-    while not list(states.glob("*.pt")):
-        assert broken.poll() is None, "the stage ended before its first resume point"
-        time.sleep(0.002)
-    broken.send_signal(signal.SIGKILL)
-    broken.wait()
-    model = tmp_path / "broken" / "model.safetensors"
-    assert not model.exists()
-    assert _train(finished, tmp_path / "broken", stage).wait() == 0
-    assert model.read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
-    history = pd.read_csv(tmp_path / "broken" / "history.csv")
-    assert history["step"].tolist() == list(range(len(history)))
-    assert not list(states.glob("*.pt"))
 
 
 def test_loading_processes_do_not_change_the_weights(finished, tmp_path):

@@ -14,6 +14,7 @@ from tpld.method.full_labels import full_label
 from tpld.method.selection import normalised_excess, select_from_logs, top_two_from_logs
 from tpld.method.thresholds import ConfidenceRanks, log_thresholds
 from tpld.method.voting import vote
+from tpld.provenance import fingerprint
 from tpld.stages import dump as dump_stage
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
@@ -69,7 +70,8 @@ def test_labels_are_selection_then_voting(dumped, tmp_path, rank_by, method):
 def test_full_labels_of_the_easy_images(dumped, tmp_path):
     store, table, bars = dumped
     split = tmp_path / "split.csv"
-    pd.DataFrame({"image": store.names, "easy": [False, True, True]}).to_csv(split, index=False)
+    easy = pd.DataFrame({"image": store.names, "easy": [False, True, True]})
+    easy.assign(dump=fingerprint(store.path)).to_csv(split, index=False)
     label_easy(Config(), store.path, table, split, tmp_path / "l.zarr")
     made = Labels(tmp_path / "l.zarr")
     assert made.names == store.names[1:]

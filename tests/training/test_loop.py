@@ -1,4 +1,9 @@
 import copy
+import os
+import signal
+import time
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -155,15 +160,87 @@ def test_a_resume_point_of_another_network_is_refused(make_task, runtime):
 def test_the_resume_point_is_written_whole_or_not_at_all(make_task, runtime, monkeypatch):
     task = make_task(every=2, steps=5)
 
-    def cut(state, path):
-        path.write_bytes(b"half")
+    def cut(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", cut)
-        with pytest.raises(OSError, match="No space left"):
+        patch.setattr(Path, "write_bytes", cut)
+        with pytest.raises(StoreError, match=r"the disk of .*s\.pt ran full"):
             outcome(task, runtime)
     assert list(task.state.parent.iterdir()) == []
+    outcome(task, runtime)
+
+
+@pytest.mark.parametrize("place", [0.2, 0.4, 0.6, 0.8])
+def test_a_flipped_bit_of_a_resume_point_is_an_error(make_task, runtime, place):
+    """torch.load by itself gives back another weight."""
+    with pytest.raises(Interrupted):
+        outcome(make_task(die_at=5), runtime)
+    task = make_task()
+    with zipfile.ZipFile(task.state) as archive:
+        entries = [e for e in archive.infolist() if "/data/" in e.filename and e.file_size > 60]
+        entry = entries[int(place * len(entries))]
+    bad = bytearray(task.state.read_bytes())
+    where = bad.index(entry.filename.encode(), entry.header_offset)
+    start = -(-(where + len(entry.filename)) // 64) * 64  # torch pads up to the data
+    bad[start + entry.file_size // 2] ^= 1
+    task.state.write_bytes(bytes(bad))
+    with pytest.raises(StoreError, match=r"the checksum of .* is wrong"):
+        run(task, runtime)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_saves_the_step_in_hand(make_task, runtime, number):
+    expected, weights = outcome(make_task(every=100), runtime)
+    task = make_task(every=100)
+    inner = task.step
+
+    def step(batch, t):
+        if t == 3:
+            os.kill(os.getpid(), number)
+        return inner(batch, t)
+
+    task.step = step
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
+        run(task, runtime)
+    assert signal.getsignal(number) == before
+    assert len(task.history) == 4
+    resumed, steps = make_task(every=100), []
+    inner_again = resumed.step
+    resumed.step = lambda batch, t: steps.append(t) or inner_again(batch, t)
+    history, seen = outcome(resumed, runtime)
+    assert steps == [4, 5, 6, 7, 8]
+    assert history.equals(expected)
+    assert all(torch.equal(seen[name], value) for name, value in weights.items())
+
+
+def test_two_trainings_of_one_state_exclude_each_other(make_task, runtime):
+    task, other = make_task(), make_task()
+    inner = task.step
+
+    def step(batch, t):
+        if t == 2:
+            with pytest.raises(StoreError, match=r"process \d+ on .* is training test already"):
+                run(other, runtime)
+        return inner(batch, t)
+
+    task.step = step
+    assert len(run(task, runtime)) == 9
+    assert [p.name for p in task.state.parent.iterdir()] == ["s.pt"]
+
+
+def test_a_clock_that_jumps_changes_nothing(make_task, runtime, monkeypatch):
+    expected, weights = outcome(make_task(), runtime)
+    finish(make_task())
+    jumps = iter(range(10**6))
+    monkeypatch.setattr(time, "time", lambda: 1e9 * (-1) ** next(jumps))
+    history, seen = outcome(make_task(), runtime)
+    assert history.equals(expected)
+    assert 0 < history.attrs["seconds"] < 1000
+    assert all(torch.equal(seen[name], value) for name, value in weights.items())
 
 
 class Names(Dataset):

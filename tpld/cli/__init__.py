@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
 from tpld.cli.options import app
 from tpld.errors import TpldError
+from tpld.process import ending_well
 
 __all__ = ["app", "main"]
 
@@ -22,12 +23,17 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Run the command line; errors that a user can mend are printed without a traceback."""
     try:
-        app()
+        with ending_well():
+            app()
     except TpldError as error:
         _fail(str(error))
     except OSError as error:
-        # A full disk or a missing permission: the system's own words name the file.
-        _fail(f"{error.strerror}: {error.filename or ''} (free space, or correct the path)")
+        # A missing permission, a broken disk: the system's own words name the file.
+        _fail(
+            f"{error.strerror or error}: {error.filename or ''} (free space, or correct the path)"
+        )
+    except MemoryError as error:
+        _fail(f"out of memory ({error}). Close other programs, or use smaller images or batches")
 
 
 def _fail(message: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Channel, Count, FileValue, NotNegative, Section, Size
+from tpld.config.base import Channel, FileValue, Name, NotNegative, Section, Seed, Size
+
+Scenes = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ClassEntry(Section):
     """One class of the label table; its position in the table is its training id."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """Name in tables and pictures."""
     id: FileValue
     """Value in the label files."""
@@ -70,20 +72,29 @@ class FolderData(Section):
 class CityData(Section):
     """The embedded procedural street scenes."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the scenes; independent of the training seeds."""
-    height: int = Field(default=256, ge=64)
+    height: int = Field(default=256, ge=64, le=4096)
     """Image height in pixels."""
-    width: int = Field(default=512, ge=64)
-    """Image width in pixels."""
-    source_train: Count = 160
+    width: int = Field(default=512, ge=64, le=4096)
+    """Image width in pixels, 1 to 4 times the height."""
+    source_train: Scenes = 160
     """Number of labelled source images."""
-    source_val: Count = 30
+    source_val: Scenes = 30
     """Number of source images for evaluation."""
-    target_train: Count = 80
+    target_train: Scenes = 80
     """Number of target images to adapt on."""
-    target_val: Count = 40
+    target_val: Scenes = 40
     """Number of target images for evaluation."""
+
+    @model_validator(mode="after")
+    def _street(self) -> CityData:
+        if not self.height <= self.width <= 4 * self.height:
+            raise ValueError(
+                f"size is {self.height}x{self.width} (height x width); choose a width from "
+                f"{self.height} to {4 * self.height}, that is 1 to 4 times the height"
+            )
+        return self
 
 
 class KnownDomain(Section):
@@ -124,6 +135,9 @@ class Data(Section):
     """Settings of the procedural scenes."""
     folder: FolderData | None = None
     """Settings of your own images."""
+    follow_links: bool = False
+    """Read images and labels behind symbolic links that lead out of their folder; False: refuse
+    them. The folder itself may be a link in any case."""
     cache_gib: NotNegative = 64
     """Disk for decoded images, GiB per split; images beyond it are decoded at every use."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Positive, Section, Size
+from tpld.config.base import Name, Positive, Section, Size
 
 
 class Protocol(Section):
@@ -32,7 +32,7 @@ class Evaluation(Section):
     network of each round where that is wanted. Default: the CRST authors' and a single scale."""
     every_round: bool = False
     """Evaluate the network of each round too, by the last protocol, for the report's curves."""
-    subsets: dict[str, list[str]] = Field(default={})
+    subsets: dict[Name, list[str]] = Field(default={})
     """Named means over some classes, e.g. R-mIoU."""
 
     @model_validator(mode="after")

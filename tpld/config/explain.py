@@ -8,6 +8,8 @@ from typing import Any, get_args
 
 from tpld.config.base import Section
 
+_LONGEST = 200
+
 
 def explain(item: Any, root: type[Section], above: str = "") -> str:
     """One line for one pydantic error: dotted key, what was seen, what is allowed.
@@ -23,8 +25,16 @@ def explain(item: Any, root: type[Section], above: str = "") -> str:
         known = _known_keys(root, path[:-1])
         return f"{key}: unknown key; {nearest(path[-1], known)}Known here: {', '.join(known)}"
     seen = item.get("input")
-    shown = "" if isinstance(seen, dict | list) else f" (is {seen!r})"
+    shown = "" if isinstance(seen, dict | list) else f" (is {_short(seen)})"
     return f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def _short(seen: Any) -> str:
+    try:
+        text = repr(seen)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -14,6 +14,8 @@ from tpld.config.root import Config, merge
 from tpld.errors import ConfigError
 from tpld.stores.atomic import replacing
 
+_MOST_ENTRIES = 100_000
+
 
 def load_config(source: Path | str | dict[str, Any]) -> Config:
     """Read and check a configuration.
@@ -29,6 +31,7 @@ def load_config(source: Path | str | dict[str, Any]) -> Config:
         tree, where = source, "configuration"
     else:
         tree, where = _read_yaml(Path(source)), str(source)
+    _check_size(tree, where)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -65,10 +68,31 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}. Give an existing file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # YAML's reader turns texts into numbers and dates, which raise errors of their own.
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply. Lists and mappings end sooner") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} holds a {type(tree).__name__}; a mapping of keys is needed")
     return tree
+
+
+def _check_size(tree: Any, where: str) -> None:
+    """Refuse what would unfold without end: aliases (`*name`) can double a tree at every level."""
+    left = _MOST_ENTRIES
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        inner = list(node.values()) if isinstance(node, dict) else node
+        if not isinstance(inner, list):
+            continue
+        left -= len(inner)
+        if left < 0:
+            raise ConfigError(
+                f"{where} unfolds to more than {_MOST_ENTRIES} entries. Does an alias (*) name "
+                "what it is part of?"
+            )
+        todo += inner

@@ -47,5 +47,8 @@ class Compute(Section):
     """CPU threads of training and prediction; 0: all cores of the machine."""
     workers: int = Field(default=-1, ge=-1)
     """Processes that load training crops; -1: none on CPU, 4 with a GPU; 0: in the main process."""
+    deterministic: bool = False
+    """On a GPU, choose algorithms whose sums have a fixed order, where torch has them: slower, and
+    equal runs then give equal weights as far as docs/faults.md says. A CPU needs no such key."""
     checkpoint_every: Count = 100
     """Training steps between two resume points."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from tpld.config.base import Section
+from tpld.config.base import Section, Seed
 from tpld.config.data import Data
 from tpld.config.evaluation import Evaluation
 from tpld.config.explain import explain, nearest
@@ -39,11 +39,12 @@ class Config(Section):
 
     experiment: str = Field(default="city", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """Name of the result folder."""
-    results: str = "results"
-    """Where results go."""
+    results: str = Field(default="results", pattern=r"^[\w/.,=+@:%][\w/.,=+@:%-]*$")
+    """Where results go. The path is part of the commands of jobs, so it has no spaces, quotes or
+    other characters that a shell reads as something else."""
     methods: list[str] = Field(default=["source", "crst_mrkld", "crst_mrkld+tpld"], min_length=1)
     """Rows of the comparison table: method, `+tpld`, and `@network` where it is not the model's."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
     """Each method runs once per seed."""
     data: Data = Data()
     """Images, labels and classes."""

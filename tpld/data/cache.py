@@ -2,9 +2,10 @@
 
 A cache folder holds ``images.bin`` and/or ``labels.bin`` (uint8, images one after the other) and
 ``index.csv`` with one row an image: name, height, width, offset in pixels, CRC-32 of its arrays and
-source files. The checksum makes the index, by which a cache is known (`provenance.fingerprint`),
-change with its pixels. Images of different sizes are legal. Images beyond the disk bound have
-offset -1 and are decoded at each use.
+source files. The checksums make the index, by which a cache is known (`provenance.fingerprint`),
+change with its pixels, and they are compared when an image is first used: a flipped bit is an
+error, not another pixel. Images of different sizes are legal. Images beyond the disk bound have
+offset -1 and are decoded at each use; one whose file has changed since is an error too.
 
 Ground truth of the target is a cache of its own (no ``images.bin``): stages that train are never
 given its path.
@@ -30,6 +31,7 @@ from tpld.stores.atomic import replacing
 Kind = Literal["images", "labels"]
 _CHANNELS: dict[Kind, int] = {"images": 3, "labels": 1}
 _SOURCES: dict[Kind, str] = {"images": "image", "labels": "label"}
+_CHECKSUMS: dict[Kind, str] = {"images": "image_crc32", "labels": "label_crc32"}
 Window = tuple[slice, slice]
 FULL: Window = (slice(None), slice(None))
 
@@ -63,16 +65,15 @@ def write_cache(
                 if keep:
                     for kind, array in arrays.items():
                         files[kind].write(np.ascontiguousarray(array).data)
-                crc = 0
-                for array in arrays.values():
-                    crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
-                rows.append((item.name, height, width, offset if keep else -1, crc))
+                sums = [_crc(arrays[kind]) if kind in arrays else 0 for kind in _CHANNELS]
+                rows.append((item.name, height, width, offset if keep else -1, *sums))
                 offset += pixels if keep else 0
                 tick(done)
         finally:
             for file in files.values():
                 file.close()
-        index = pd.DataFrame(rows, columns=["name", "height", "width", "offset", "crc32"])
+        columns = ["name", "height", "width", "offset", *_CHECKSUMS.values()]
+        index = pd.DataFrame(rows, columns=columns)
         # A cache without labels must not lead to them either.
         for kind, column in _SOURCES.items():
             paths = [getattr(item, column) if kind in kinds else None for item in items]
@@ -82,6 +83,10 @@ def write_cache(
         if "labels" in kinds:
             (partial / "table.json").write_text(table.to_json(), encoding="utf-8")
     return index
+
+
+def _crc(array: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 def _decoded(
@@ -126,38 +131,52 @@ class Cache:
 
     def __init__(self, folder: Path, table: ClassTable) -> None:
         self.folder = Path(folder)
-        written = self.folder / "table.json"
-        self.table = (
-            ClassTable.from_json(written.read_text(encoding="utf-8")) if written.exists() else table
-        )
         try:
+            written = self.folder / "table.json"
+            self.table = (
+                ClassTable.from_json(written.read_text(encoding="utf-8"))
+                if written.exists()
+                else table
+            )
             self.index = pd.read_csv(
                 self.folder / "index.csv",
                 keep_default_na=False,
                 dtype={"name": str, "image": str, "label": str},  # 0001 is a name, not a number
             )
-        except (OSError, ValueError) as error:
+            self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
+            self._sums = self.index[[*_CHECKSUMS.values()]].to_numpy(np.int64)
+            self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
+            self.names: list[str] = [str(name) for name in self.index["name"]]
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(
                 f"{folder} is no cache of decoded images ({error}). Rerun `tpld prepare`"
             ) from None
-        self.names: list[str] = [str(name) for name in self.index["name"]]
-        self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
-        self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
         self._maps: dict[Kind, np.ndarray] = {
             kind: np.memmap(path, np.uint8, "r")
             for kind in _CHANNELS
             if (path := self.folder / f"{kind}.bin").exists() and path.stat().st_size
         }
+        self._seen = np.zeros((len(self.names), len(_CHANNELS)), bool)
         self._check_sizes()
 
     def _check_sizes(self) -> None:
-        kept = self.index[self.index["offset"] >= 0]
-        pixels = int((kept["height"] * kept["width"]).sum())
+        height, width, offset = self._rows.T
+        pixels, kept = height * width, offset >= 0
+        ends = np.cumsum(np.where(kept, pixels, 0))
+        if (
+            not len(self.names)
+            or len(set(self.names)) != len(self.names)
+            or (self._rows[:, :2] < 1).any()
+            or (offset[kept] != (ends - pixels)[kept]).any()
+        ):
+            raise StoreError(
+                f"{self.folder / 'index.csv'} is damaged. Delete {self.folder} and rerun"
+            )
         for kind, data in self._maps.items():
-            if data.size != pixels * _CHANNELS[kind]:
+            if data.size != ends[-1] * _CHANNELS[kind]:
                 raise StoreError(
                     f"{self.folder / f'{kind}.bin'} has {data.size} bytes, the index asks for "
-                    f"{pixels * _CHANNELS[kind]}. Delete {self.folder} and rerun"
+                    f"{ends[-1] * _CHANNELS[kind]}. Delete {self.folder} and rerun"
                 )
 
     def __len__(self) -> int:
@@ -180,11 +199,35 @@ class Cache:
         source = self._sources[kind][i]
         if offset < 0 and source:
             if kind == "images":
-                return decode_image(Path(source), (height, width))
-            return decode_label(Path(source), self.table, (height, width))
+                array = decode_image(Path(source), (height, width))
+            else:
+                array = decode_label(Path(source), self.table, (height, width))
+            if _crc(array) != self._sum(kind, i):
+                raise DataError(
+                    f"{source} has changed since it was checked and decoded. Rerun: the plan sees "
+                    f"it and decodes again (by hand: delete {self.folder})"
+                )
+            return array
         if kind not in self._maps:
             raise StoreError(f"{self.folder} holds no {kind}: this split has none here")
         channels = _CHANNELS[kind]
         flat = self._maps[kind][offset * channels : (offset + height * width) * channels]
+        self._check(kind, i, flat)
         shape = (height, width, 3) if kind == "images" else (height, width)
         return flat.reshape(shape)
+
+    def _sum(self, kind: Kind, i: int) -> int:
+        return int(self._sums[i, list(_CHANNELS).index(kind)])
+
+    def _check(self, kind: Kind, i: int, flat: np.ndarray) -> None:
+        """Compare the checksum, the first time that this process uses the image."""
+        seen = self._seen[i]
+        place = list(_CHANNELS).index(kind)
+        if seen[place]:
+            return
+        if zlib.crc32(flat.data) != self._sum(kind, i):
+            raise StoreError(
+                f"{self.folder / f'{kind}.bin'}: the pixels of '{self.names[i]}' do not match "
+                f"their checksum; the disk or a copy damaged them. Delete {self.folder} and rerun"
+            )
+        seen[place] = True

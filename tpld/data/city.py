@@ -6,7 +6,6 @@ downloaded, and the labels are exact in both domains, so what adaptation gains c
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial as bind
@@ -20,6 +19,8 @@ from tpld.data.city_canvas import Camera, Canvas
 from tpld.data.city_shade import shade
 from tpld.data.city_street import furnish, plan_street
 from tpld.data.city_style import CITY_CLASSES, IGNORE, SOURCE, TARGET, Style
+from tpld.process import begin_in_pool
+from tpld.stores.atomic import replacing
 
 __all__ = ["CITY_CLASSES", "IGNORE", "SPLITS", "render_scene", "scene_seeds", "write_city"]
 
@@ -103,9 +104,8 @@ def write_city(
     """Write both domains of the city under `root`.
 
     For each domain: `images/<stem>.png` (RGB), `labels/<stem>.png` (8-bit indices with the
-    palette of `CITY_CLASSES`), `train.txt` and `val.txt` (one stem a line). Everything is written
-    into the hidden sibling folder `.<name>.partial` and renamed at the end, so a killed run leaves
-    no `root`; the next run removes what it left.
+    palette of `CITY_CLASSES`), `train.txt` and `val.txt` (one stem a line). `root` appears only
+    when it is whole.
 
     Args:
         root: folder to make; it must not exist, or be empty.
@@ -124,18 +124,12 @@ def write_city(
     splits = scene_seeds(seed, counts)
     root = Path(root)
     _check_free(root)
-    partial = root.parent / f".{root.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with replacing(root) as partial:
         scenes = [_list_split(partial, split, seeds) for split, seeds in splits.items()]
         todo = [scene for listed in scenes for scene in listed]
         for done, _ in enumerate(_map(bind(_write_scene, size=(height, width)), todo, workers), 1):
             if progress is not None:
                 progress(done)
-        partial.replace(root)
-    except BaseException:  # also on Ctrl-C: nothing half-written stays behind
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 Scene = tuple[Path, str, int]  # folder of the domain, stem of the file, seed of the scene
@@ -156,7 +150,7 @@ def _map(draw: Callable[[Scene], None], scenes: list[Scene], workers: int) -> It
     if workers == 1:
         yield from map(draw, scenes)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=begin_in_pool) as pool:
         yield from pool.map(draw, scenes, chunksize=4)
 
 

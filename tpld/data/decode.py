@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tpld.data.datasets.base import Reader
 from tpld.data.folders import IGNORE, ClassTable
@@ -17,6 +17,9 @@ _LABEL_MODES = {"L", "P", "I;16", "I"}
 # PIL clips deep images to white instead of scaling them.
 _DEEP_MODES = {"I;16", "I", "F", "I;16B", "I;16L"}
 _SHOWN = 10
+# PIL knows many more, and runs another program (Ghostscript) for some of them, whatever the name of
+# the file says. These are read by libraries alone.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
 
 
 def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarray:
@@ -122,20 +125,14 @@ class _opened:
 
     def __enter__(self) -> Image.Image:
         try:
-            self.image = Image.open(self.path)
+            self.image = Image.open(self.path, formats=_FORMATS)
             self.image.load()
         except FileNotFoundError:
             raise DataError(f"{self.path} does not exist. Correct the split list") from None
-        except (
-            UnidentifiedImageError,
-            Image.DecompressionBombError,
-            OSError,
-            SyntaxError,
-            ValueError,
-        ) as error:
+        except Exception as error:  # PIL raises whatever its decoders stumble over
             raise DataError(
-                f"{self.path} cannot be decoded ({error}). Replace the file or drop it from the "
-                "split list"
+                f"{self.path} cannot be decoded ({error or type(error).__name__}). Replace the "
+                f"file or drop it from the split list; known formats: {', '.join(_FORMATS)}"
             ) from None
         return self.image
 

@@ -77,6 +77,7 @@ class Folders:
         size: height and width that the data set's own images have; None: not known.
         remedy: what to do where the image folder is missing.
         pairs: what to do where a file is missing.
+        follow_links: files may lie outside the folders, behind symbolic links.
     """
 
     images: Path
@@ -90,6 +91,7 @@ class Folders:
     size: tuple[int, int] | None = None
     remedy: str = "Correct `images`"
     pairs: str = "Correct the folder, the suffix or the split list"
+    follow_links: bool = False
 
 
 def city_root(config: Config) -> Path:
@@ -139,6 +141,7 @@ def folders_of(config: Config, split: Split) -> Folders | None:
         names=Path(listed) if listed else None,
         resize=domain.resize,
         table=class_table(config),
+        follow_links=config.data.follow_links,
     )
 
 
@@ -213,6 +216,7 @@ def _known_folders(config: Config, split: Split) -> Folders | None:
         size=dataset.size,
         remedy=f"{expected}. Correct {key}.root, or get the data from {dataset.source}",
         pairs=f"{expected}. Complete it, or list the names that are whole in {key}",
+        follow_links=config.data.follow_links,
     )
 
 

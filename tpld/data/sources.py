@@ -73,8 +73,8 @@ def list_files(config: Config, split: Split) -> Files:
     """The files of a split as text, found by one look at its folders: 50 000 take half a second.
 
     Raises:
-        DataError: folder or list missing, list empty, a name twice, outside the folder, or
-            without its image or label.
+        DataError: folder or list missing, list empty, a name twice, outside the folder (by `..`,
+            or behind a link unless the configuration allows it), or without its image or label.
     """
     folders = folders_of(config, split)
     if folders is None:
@@ -122,22 +122,40 @@ def _resolve(
     folders: Folders,
 ) -> tuple[list[str], list[State]]:
     """Path and state of each name's file; a file behind a linked folder is asked for by itself."""
-    above, paths, missing = f"{root.as_posix()}/", [], []
+    above, paths, missing, outside = f"{root.as_posix()}/", [], [], []
     states: list[State] = []
+    inside = os.path.realpath(root) + os.sep
     for name in names:
         paths.append(f"{above}{name}{suffix}")
         entry = found.get(f"{name}{suffix}") or Path(paths[-1])
-        if entry.is_file():
+        if _is_file(entry):
             stat = entry.stat()
             states.append((stat.st_size, stat.st_mtime_ns))
+            # What the look at the folders found and is no link itself lies inside them.
+            if isinstance(entry, Path) or entry.is_symlink():
+                real = os.path.realpath(entry)
+                outside += [] if real.startswith(inside) else [f"{paths[-1]} -> {real}"]
         else:
             missing.append(paths[-1])
+    if outside and not folders.follow_links:
+        raise DataError(
+            f"{split}: {len(outside)} of {len(names)} {what} files are links that lead out of "
+            f"{root}, first {outside[0]}. If that is wanted, set data.follow_links: true"
+        )
     if missing:
         raise DataError(
             f"{split}: {len(missing)} of {len(names)} {what} files are missing, first "
             f"{missing[0]}. {folders.pairs}"
         )
     return paths, states
+
+
+def _is_file(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether it is a file; a name too long for the system, or a circle of links, is none."""
+    try:
+        return entry.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _read_list(folders: Folders, split: str) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.errors import StoreError
+
 
 def confusions_to_table(totals: dict[str, np.ndarray], names: list[str]) -> pd.DataFrame:
     """int64 (K, K) of each protocol -> columns protocol, truth, predicted, pixels."""
@@ -19,7 +21,21 @@ def confusions_to_table(totals: dict[str, np.ndarray], names: list[str]) -> pd.D
 
 
 def read_confusions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Confusion matrix (K, K) of each protocol in a table of the stage `evaluate`."""
+    """Confusion matrix (K, K) of each protocol in a table of the stage `evaluate`.
+
+    Raises:
+        StoreError: it is no such table, or of other classes.
+    """
+    try:
+        return _confusions(path, names)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise StoreError(
+            f"{path} is no table of confusions of these classes ({error}). Delete it and rerun "
+            "`tpld evaluate`"
+        ) from None
+
+
+def _confusions(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     names_as_text = {"truth": str, "predicted": str}  # a class may be called 1, or None
     table = pd.read_csv(path, keep_default_na=False, dtype=names_as_text)
     return {

@@ -12,20 +12,30 @@ if TYPE_CHECKING:
 
 def pipe_table(frame: pd.DataFrame) -> list[str]:
     """Lines of a Markdown table."""
-    header = [str(column) for column in frame.columns]
-    body = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
+    header = [_literal(str(column)) for column in frame.columns]
+    body = [[_literal(cell(value)) for value in row] for row in frame.itertuples(index=False)]
     return ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *body]]
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown shows as it is: a name may hold a bar, or look like HTML."""
+    text = " ".join(text.split())
+    for mark, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+        text = text.replace(mark, shown)
+    return text
 
 
 def rich_table(frame: pd.DataFrame, title: str) -> Table:
     """A table for the terminal; its first column is left-aligned."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    # Text, not strings: rich would read a class called [b] as markup.
+    table = Table(title=Text(title), title_justify="left")
     for place, column in enumerate(frame.columns):
-        table.add_column(str(column), justify="right" if place else "left")
+        table.add_column(Text(str(column)), justify="right" if place else "left")
     for row in frame.itertuples(index=False):
-        table.add_row(*[cell(value) for value in row])
+        table.add_row(*[Text(cell(value)) for value in row])
     return table
 
 

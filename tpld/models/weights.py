@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import safetensors
 import torch
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from tpld.config import Config
-from tpld.errors import ConfigError, StoreError
+from tpld.errors import ConfigError, StoreError, TrainingError
 from tpld.models.batchnorm import norms_of
 from tpld.models.network import Heads, Network, loading_report
 from tpld.models.registry import build_model
@@ -120,14 +121,38 @@ def _own_name(name: str, own: Collection[str], renames: Mapping[str, str]) -> st
 def save_model(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
     """Write a checkpoint as safetensors; it appears whole or not at all.
 
-    The metadata gain ``heads``, so that `load_trained` knows which network to build.
+    The metadata gain ``heads``, so that `load_trained` knows which network to build, and
+    ``sha256``, for safetensors has no checksum of its own.
+
+    Raises:
+        TrainingError: a weight is not finite: the last step's update can do that, and no loss
+            has been computed since.
     """
     tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    bad = [name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
+    if bad:
+        raise TrainingError(
+            f"training ended in weights that are not finite ({len(bad)} tensors, first {bad[0]}). "
+            "Lower the learning rate or use compute.precision: float32, and rerun"
+        )
     if isinstance(network, Network):
         metadata = {**metadata, "heads": network.heads}
+    metadata = {**metadata, "sha256": _checksum(tensors, metadata)}
     with replacing(path) as partial:
         # One entry: safetensors writes several in random order; equal runs give equal files.
         partial.write_bytes(save(tensors, {"tpld": json.dumps(metadata, sort_keys=True)}))
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of names, types, shapes and bytes of the tensors, and of the other metadata."""
+    hasher = hashlib.sha256()
+    others = {key: value for key, value in metadata.items() if key != "sha256"}
+    hasher.update(json.dumps(others, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        hasher.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return hasher.hexdigest()
 
 
 def load_trained(
@@ -156,10 +181,18 @@ def _heads_of(path: Path) -> Heads:
     """Heads of the network that a checkpoint is of; a file that cannot be read says ``single``."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            said = json.loads((file.metadata() or {}).get("tpld", "{}")).get("heads", "single")
-    except (OSError, safetensors.SafetensorError):
+            said = _metadata_of(file).get("heads", "single")
+    except (OSError, ValueError, safetensors.SafetensorError):
         return "single"  # load_model will say what is wrong
-    return said
+    return said if said in get_args(Heads) else "single"
+
+
+def _metadata_of(file: Any) -> dict[str, str]:
+    """Ours, of an open safetensors file; ValueError if they are no such thing."""
+    found = json.loads((file.metadata() or {}).get("tpld", "{}"))
+    if not isinstance(found, dict):
+        raise ValueError("its metadata are damaged")
+    return found
 
 
 def load_model(network: nn.Module, path: Path) -> dict[str, Any]:
@@ -168,13 +201,16 @@ def load_model(network: nn.Module, path: Path) -> dict[str, Any]:
     A second head that the checkpoint lacks stays as it is, and the log says so.
 
     Raises:
-        StoreError: the file is missing, cut short, or of another network.
+        StoreError: the file is missing, cut short, damaged, or of another network.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("tpld", "{}"))
+            metadata = _metadata_of(file)
         state = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
+        if metadata.get("sha256") != _checksum(state, metadata):
+            raise ValueError("its checksum is wrong or missing: it is damaged, or foreign")
+    # The library raises these and, on odd headers, others of Python's own.
+    except (OSError, ValueError, TypeError, OverflowError, safetensors.SafetensorError) as error:
         raise StoreError(
             f"{path} is no whole checkpoint ({error}). Delete it and rerun its stage"
         ) from None
@@ -193,4 +229,4 @@ def load_model(network: nn.Module, path: Path) -> dict[str, Any]:
             f"{path} belongs to another network ({first}). Give the model section of the "
             "configuration that trained it, or rerun its stage"
         ) from None
-    return metadata
+    return {key: value for key, value in metadata.items() if key != "sha256"}

@@ -16,6 +16,7 @@ from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table, has_truth
 from tpld.data.splits import Split
+from tpld.errors import StoreError
 from tpld.evaluation.confusions import read_confusions
 from tpld.layout import Layout
 from tpld.methods import parse_method
@@ -70,10 +71,7 @@ class Experiment:
     def records(self) -> list[tuple[str, dict[str, Any]]]:
         """Folder (below the experiment) and content of every run.json, in order of time."""
         paths = self.files("run.json")
-        found = [
-            (p.parent.relative_to(self.root).as_posix(), json.loads(p.read_text("utf-8")))
-            for p in paths
-        ]
+        found = [(p.parent.relative_to(self.root).as_posix(), _read_record(p)) for p in paths]
         return sorted(found, key=lambda entry: str(entry[1].get("finished", "")))
 
     def files(self, name: str) -> list[Path]:
@@ -89,6 +87,16 @@ class Experiment:
         if name not in self.classes.names:
             return ""
         return css_color(self.classes.colors[self.classes.names.index(name)])
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} is no record of a run ({error}). Delete it and rerun its stage"
+        ) from None
+    return found if isinstance(found, dict) else {}
 
 
 def read_table(path: Path) -> pd.DataFrame | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tpld.config import Config
+from tpld.errors import StoreError
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.stores.atomic import replacing
 
@@ -35,6 +36,25 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table; it appears whole or not at all."""
     with replacing(path) as partial:
         frame.to_csv(partial, index=False, float_format="%.9g")
+
+
+def read_csv(path: Path, what: str, remedy: str, dtype: dict[str, Any]) -> pd.DataFrame:
+    """Read a table of a stage; texts stay as they are (a class may be called ``nan``).
+
+    Args:
+        path: the table.
+        what: it is, for the error message.
+        remedy: what to do about a damaged one.
+        dtype: of the columns that must not be guessed.
+
+    Raises:
+        StoreError: it is missing or no table.
+    """
+    try:
+        return pd.read_csv(path, keep_default_na=False, dtype=dtype)
+    # ParserError and UnicodeDecodeError are ValueErrors; an endless quote overflows pandas' parser.
+    except (OSError, ValueError, OverflowError, MemoryError) as error:
+        raise StoreError(f"{path} is no {what} ({error}). {remedy}") from None
 
 
 def write_history(history: pd.DataFrame, out: Path) -> None:

@@ -14,6 +14,7 @@ from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import summarise
 from tpld.evaluation.render import pipe_table, rich_table
 from tpld.layout import Layout
+from tpld.stages.assess import read_label_counts
 from tpld.stages.common import write_csv
 from tpld.stores.atomic import replacing
 
@@ -55,9 +56,7 @@ def collect_labels(config: Config) -> pd.DataFrame:
     for method in config.methods:
         for seed in config.seeds:
             for name in layout.rounds(method):
-                table = pd.read_csv(
-                    layout.round(method, seed, name, "labels.csv"), keep_default_na=False
-                )
+                table = read_label_counts(Path(layout.round(method, seed, name, "labels.csv")))
                 rows.append(
                     {"method": method, "seed": seed, "round": name, **summarise_labels(table)}
                 )

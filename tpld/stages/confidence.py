@@ -12,15 +12,19 @@ from tpld.method.confidence import confident_counts, image_confidence
 from tpld.method.mixture import predict
 from tpld.overlap import overlap
 from tpld.progress import progress
+from tpld.provenance import fingerprint
 from tpld.stages.common import write_csv
 from tpld.stages.thresholds import read_thresholds
+from tpld.stores.lineage import DUMP
 from tpld.stores.predictions import Predictions
 
 
 def score_images(config: Config, predictions: Path, thresholds: Path, out: Path) -> None:
     """Write conf_t of every target image to the table `out`."""
     store = Predictions(predictions)
-    log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
+    dump = fingerprint(predictions)
+    bars = read_thresholds(thresholds, store.classes, dump)
+    log_threshold = bars["log_threshold"].to_numpy(np.float32)
     settings, rows = config.phase2, []
 
     def counts_of(i: int, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,4 +48,4 @@ def score_images(config: Config, predictions: Path, thresholds: Path, out: Path)
     with progress("scoring target images", len(store)) as tick:
         overlap(len(store), store.logits, counts_of, add, tick)
     columns = ["image", "confidence", "confident_share", "confident_classes"]
-    write_csv(pd.DataFrame(rows, columns=columns), out)
+    write_csv(pd.DataFrame(rows, columns=columns).assign(**{DUMP: dump}), out)

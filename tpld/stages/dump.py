@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
 from tpld.overlap import overlap
 from tpld.progress import progress
-from tpld.provenance import record
-from tpld.runtime import resolve
+from tpld.provenance import fingerprint, made_from, record
+from tpld.runtime import Runtime, resolve
 from tpld.settings import settings_of
 from tpld.stores.predictions import measure_predictions, new_predictions
 from tpld.stores.space import ensure_space
@@ -41,7 +42,7 @@ def dump(config: Config, model: Path, images: Path, out: Path) -> None:
     first = sizes[0]
     measured = measure_predictions(example[first], first, settings.dtype)
     ensure_space(out, measured, first[0] * first[1], sizes)
-    record_of = record("dump", settings_of(config, "dump"), [model, images], **runtime.describe())
+    record_of = _record(config, model, images, runtime)
     with (
         new_predictions(
             out,
@@ -62,3 +63,13 @@ def dump(config: Config, model: Path, images: Path, out: Path) -> None:
             writer.write,
             tick,
         )
+
+
+def _record(config: Config, model: Path, images: Path, runtime: Runtime) -> dict[str, Any]:
+    """The record of the store, with the fingerprints that later stages compare."""
+    settings = settings_of(config, "dump")
+    inputs = {"model": fingerprint(model), "images": fingerprint(images)}
+    # A rounder precision gives other predictions, though no other stage has to run again.
+    precision = runtime.describe()["precision"]
+    lineage = made_from("dump", {**settings, "precision": precision}, inputs, __name__)
+    return record("dump", settings, [model, images], made_from=lineage, **runtime.describe())

@@ -12,6 +12,7 @@ from torch import Tensor
 from tpld.config import Config, Protocol
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
+from tpld.errors import TrainingError
 from tpld.evaluation.confusions import confusions_to_table
 from tpld.evaluation.metrics import confusion_matrix
 from tpld.evaluation.protocols import stamp
@@ -54,7 +55,11 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
 def predict_image(
     network: torch.nn.Module, image: np.ndarray, protocol: Protocol, runtime: Runtime
 ) -> np.ndarray:
-    """uint8 (H, W): predicted class of each pixel, logits averaged over scales and mirror [C]."""
+    """uint8 (H, W): predicted class of each pixel, logits averaged over scales and mirror [C].
+
+    Raises:
+        TrainingError: a logit is not finite; an argmax would hide it.
+    """
     total: Tensor | None = None
     seen = _resized(image, protocol.size)
     for scale in protocol.scales:
@@ -63,6 +68,11 @@ def predict_image(
         merged = full[0] + full[1].flip(-1) if protocol.mirror else full[0]
         total = merged if total is None else total + merged
     assert total is not None
+    if not total.isfinite().all():
+        raise TrainingError(
+            "the network gives logits that are not finite. Its training diverged, or precision "
+            "bfloat16 overflows: lower the learning rate or set compute.precision: float32"
+        )
     return total.argmax(0).to(torch.uint8).cpu().numpy()
 
 

@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from tpld.config import Config
+from tpld.errors import StoreError, TrainingError
 from tpld.method.full_labels import full_label
 from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
 from tpld.method.mixture import candidates_from_logits
 from tpld.method.selection import Candidates
 from tpld.overlap import overlap
 from tpld.progress import progress
-from tpld.provenance import record
+from tpld.provenance import fingerprint, record
 from tpld.settings import settings_of
+from tpld.stages.common import read_csv
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import measure_labels, new_labels
+from tpld.stores.lineage import DUMP, expect_dump
 from tpld.stores.predictions import Predictions
 from tpld.stores.space import ensure_space
 
@@ -30,8 +32,12 @@ from tpld.stores.space import ensure_space
 def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path, out: Path) -> None:
     """Write the full labels of the easy images of `split` to the store `out`."""
     store = Predictions(predictions)
-    log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
-    easy, _ = easy_and_hard(split, store.names)
+    dump = fingerprint(predictions)
+    bars = read_thresholds(thresholds, store.classes, dump)
+    log_threshold = bars["log_threshold"].to_numpy(np.float32)
+    easy, _ = easy_and_hard(split, store.names, dump)
+    if not easy:
+        raise TrainingError(f"{split} has no easy images. Change phase2.easy_portion")
     inputs = [predictions, thresholds, split]
     run = record("label_easy", settings_of(config, "label_easy"), inputs)
 
@@ -40,9 +46,8 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
         return full_image(best, config.phase2.gamma, config.phase2.full_label)
 
     sizes = [store.size(i) for i in easy]
-    if easy:
-        measured = measure_labels(**layers_of(0, store.logits(easy[0])))
-        ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
+    measured = measure_labels(**layers_of(0, store.logits(easy[0])))
+    ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
     with (
         new_labels(
             out,
@@ -83,9 +88,29 @@ def full_image(
     return {"label": best.first, "origin": origin, "score": score, "weight": weight}
 
 
-def easy_and_hard(split: Path, names: list[str]) -> tuple[list[int], list[int]]:
-    """Indices of the easy and of the hard images of a split table, in the order of `names`."""
-    table = pd.read_csv(split, keep_default_na=False, dtype={"image": str})
+def easy_and_hard(
+    split: Path, names: list[str], dump: str | None = None
+) -> tuple[list[int], list[int]]:
+    """Indices of the easy and of the hard images of a split table, in the order of `names`.
+
+    Args:
+        split: the table.
+        names: image names.
+        dump: fingerprint of the dump that it must rest on; None: any.
+
+    Raises:
+        StoreError: it is missing, no such table, of other images, or of another dump.
+    """
+    remedy = "Rerun `tpld split`"
+    table = read_csv(split, "table of easy and hard images", remedy, {"image": str, DUMP: str})
+    if not {"image", "easy"} <= set(table.columns) or table["easy"].dtype != bool:
+        raise StoreError(f"{split} is no table of easy and hard images. {remedy}")
+    if sorted(table["image"]) != sorted(names):
+        raise StoreError(
+            f"{split} splits {len(table)} images, not the {len(names)} of this run. {remedy}"
+        )
+    if dump is not None:
+        expect_dump(table, split, dump, "score` and `tpld split")
     easy_names = set(table.loc[table["easy"], "image"])
     easy = [i for i, name in enumerate(names) if name in easy_names]
     return easy, [i for i, name in enumerate(names) if name not in easy_names]

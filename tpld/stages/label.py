@@ -11,13 +11,14 @@ from tpld.config import Config, Voting
 from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
 from tpld.method.mixture import candidates_from_logits, log_probabilities
 from tpld.method.voting import VotingResult, vote
-from tpld.methods import SelfTraining, parse_method, recipe_of
+from tpld.methods import SelfTraining, parse_method, recipe_class, recipe_of
 from tpld.overlap import overlap
 from tpld.progress import progress
-from tpld.provenance import record
+from tpld.provenance import fingerprint, made_from, record
 from tpld.settings import settings_of
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import measure_labels, new_labels
+from tpld.stores.lineage import inputs_of
 from tpld.stores.predictions import Predictions
 from tpld.stores.space import ensure_space
 
@@ -33,9 +34,18 @@ def label(config: Config, method: str, predictions: Path, thresholds: Path, out:
     row = parse_method(method)
     select = _selection(config, method)
     store = Predictions(predictions)
-    log_threshold = read_thresholds(thresholds, store.classes)["log_threshold"].to_numpy(np.float32)
+    bars = read_thresholds(thresholds, store.classes, fingerprint(predictions))
+    log_threshold = bars["log_threshold"].to_numpy(np.float32)
     settings = config.voting if row.tpld else config.voting.model_copy(update={"iterations": 0})
-    run = record("label", settings_of(config, "label", method), [predictions, thresholds])
+    keys = settings_of(config, "label", method)
+    inputs = {
+        **{role: mark for role, mark in inputs_of(store).items() if role != "fingerprint"},
+        "predictions": fingerprint(predictions),
+        "thresholds": fingerprint(thresholds),
+    }
+    code = (__name__, recipe_class(row.base).__module__)
+    lineage = made_from("label", keys, inputs, *code)
+    run = record("label", keys, [predictions, thresholds], made_from=lineage)
 
     def labels_of(i: int, logits: np.ndarray) -> VotingResult:
         return label_image(logits, store.size(i), log_threshold, settings, select)

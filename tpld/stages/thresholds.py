@@ -13,11 +13,14 @@ from tpld.method.mixture import predict
 from tpld.method.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
 from tpld.overlap import overlap
 from tpld.progress import progress
-from tpld.stages.common import write_csv
+from tpld.provenance import fingerprint
+from tpld.stages.common import read_csv, write_csv
+from tpld.stores.lineage import DUMP, expect_dump
 from tpld.stores.predictions import Predictions
 
 COLUMNS = [
-    "class", "portion", "predicted", "share", "selected", "threshold", "log_threshold", "mined"
+    "class", "portion", "predicted", "share", "selected", "threshold", "log_threshold", "mined",
+    DUMP,
 ]  # fmt: skip
 
 
@@ -34,7 +37,8 @@ def estimate_thresholds(config: Config, predictions: Path, portion: float, out: 
                 lambda i, found, step=step: step(*found),
                 lambda ready, done=done: tick(done + ready),
             )
-    write_csv(_table(store.classes, portion, ranks.result(), config.thresholds.mined_share), out)
+    table = _table(store.classes, portion, ranks.result(), config.thresholds.mined_share)
+    write_csv(table.assign(**{DUMP: fingerprint(predictions)}), out)
 
 
 def _table(
@@ -53,24 +57,34 @@ def _table(
         log_threshold,
         mined,
     )
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return pd.DataFrame(dict(zip(COLUMNS[:-1], columns, strict=True)))
 
 
-def read_thresholds(path: Path, classes: list[str]) -> pd.DataFrame:
+def read_thresholds(path: Path, classes: list[str], dump: str | None = None) -> pd.DataFrame:
     """Read a table of `estimate_thresholds`.
 
+    Args:
+        path: the table.
+        classes: names that it must have.
+        dump: fingerprint of the dump that it must be computed from; None: any.
+
     Raises:
-        StoreError: missing, of other columns, or of other classes.
+        StoreError: missing, of other columns, of other classes, of another dump, or with values
+            that no thresholds have.
     """
-    try:
-        table = pd.read_csv(path, keep_default_na=False, dtype={"class": str})
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} is no table of thresholds ({error}). Rerun `tpld thresholds`"
-        ) from None
+    remedy = "Rerun `tpld thresholds`"
+    table = read_csv(path, "table of thresholds", remedy, {"class": str, DUMP: str})
     if list(table.columns) != COLUMNS or list(table["class"]) != classes:
         raise StoreError(
             f"{path} is a table of {len(table)} classes with columns {list(table.columns)}; the "
-            f"predictions have the classes {classes}. Rerun `tpld thresholds`"
+            f"predictions have the classes {classes}. {remedy}"
         )
+    bars = pd.to_numeric(table["log_threshold"], errors="coerce").to_numpy(np.float64)
+    if not (np.isfinite(bars) & (bars <= 0)).all() or table["mined"].dtype != bool:
+        raise StoreError(
+            f"{path} is damaged: every log_threshold must be a number up to 0, and mined True or "
+            f"False. {remedy}"
+        )
+    if dump is not None:
+        expect_dump(table, path, dump, "thresholds")
     return table

@@ -13,12 +13,13 @@ from tpld.data.sources import class_table
 from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.weights import load_trained, save_model
-from tpld.provenance import write_record
+from tpld.provenance import fingerprint, write_record
 from tpld.runtime import resolve
 from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
 from tpld.stages.full_labels import easy_and_hard
 from tpld.stages.thresholds import read_thresholds
+from tpld.stores.lineage import expect_made_from
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Task, finish, run
 from tpld.training.phase2 import Phase2Batches, Phase2Data, Phase2Step
@@ -42,8 +43,10 @@ def train_phase2(
     table = class_table(config)
     cache, dump = Cache(target, table), Predictions(predictions)
     dump.expect(cache.names, table.names)
-    bars = read_thresholds(thresholds, table.names)["log_threshold"].to_numpy(np.float32)
-    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names))
+    expect_made_from(dump, "dump", model=fingerprint(model), images=fingerprint(target))
+    mark = fingerprint(predictions)
+    bars = read_thresholds(thresholds, table.names, mark)["log_threshold"].to_numpy(np.float32)
+    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names, mark))
     network = load_trained(config, len(table.names), model, runtime)
     discriminator = runtime.place(Discriminator(len(table.names)))
     step = Phase2Step(

@@ -14,12 +14,13 @@ from tpld.errors import StoreError
 from tpld.methods import Method, SelfTraining, loss_of, parse_method, recipe_class, recipe_of
 from tpld.models.card import card_of
 from tpld.models.weights import load_trained, save_model
-from tpld.provenance import write_record
+from tpld.provenance import fingerprint, write_record
 from tpld.runtime import resolve
 from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import Labels
+from tpld.stores.lineage import expect_made_from
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Task, finish, run
 from tpld.training.self_training import RoundBatches, RoundData, RoundStep, SoftLabels
@@ -92,12 +93,20 @@ def _read(config: Config, row: Method, inputs: RoundInputs) -> RoundData:
     """Open the data of a round.
 
     Raises:
-        StoreError: the labels belong to other images or classes, or soft labels lack their dump.
+        StoreError: the labels belong to other images or classes, were made from another model or
+            with other thresholds, or soft labels lack their dump.
     """
     table, pseudo = class_table(config), Labels(inputs.labels)
     source, target = Cache(inputs.source, table), Cache(inputs.target, table)
     if pseudo.names != target.names or pseudo.classes != table.names:
         raise StoreError(f"{inputs.labels} labels other images or classes. Rerun `tpld label`")
+    expect_made_from(
+        pseudo,
+        "label",
+        thresholds=fingerprint(inputs.thresholds),
+        model=fingerprint(inputs.model),
+        images=fingerprint(inputs.target),
+    )
     bars = read_thresholds(inputs.thresholds, table.names)
     mined = [int(k) for k in bars.index[bars["mined"]]]
     recipe = recipe_of(config, row)
@@ -107,5 +116,6 @@ def _read(config: Config, row: Method, inputs: RoundInputs) -> RoundData:
             raise StoreError(f"'{row.name}' trains on soft labels. Give its dump: --predictions")
         dump = Predictions(inputs.predictions)
         dump.expect(target.names, table.names)
+        expect_made_from(pseudo, "label", predictions=fingerprint(inputs.predictions))
         soft = SoftLabels(dump, recipe, pseudo.log_threshold)
     return RoundData(source, target, pseudo, mined, soft)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tpld.errors import StoreError
 from tpld.stores import zarr_store as zs
 
 _PIXELS = ("image", "y", "x")
@@ -97,11 +98,34 @@ class Labels:
         self.classes = [str(name) for name in zs.read_array(self._group, "class", slice(None))]
         self.run = zs.run_of(self._group)
         self.log_threshold = zs.read_array(self._group, "log_threshold", slice(None))
+        columns = [zs.read_array(self._group, c, slice(None)) for c in ("height", "width")]
+        self._check(columns)
+        self._sizes = np.stack(columns, axis=1)
+        self.origins = self._meanings()
+
+    def _check(self, sizes: list[np.ndarray]) -> None:
+        """Names, sizes and arrays must fit each other."""
+        remedy = "Delete it and rerun `tpld label`"
+        n = len(self.names)
+        lengths = {len(column) if column.ndim == 1 else -1 for column in sizes}
+        if lengths != {n} or self.log_threshold.shape != (len(self.classes),):
+            raise StoreError(f"{self.path} is damaged: the lengths of its arrays differ. {remedy}")
+        largest = [int(column.max()) if n else 0 for column in sizes]
+        for name in ("label", "origin", "score"):
+            wanted = [(n, n), *((size, size) for size in largest)]
+            zs.expect_shape(self._group, self.path, "label", name, wanted)
+
+    def _meanings(self) -> dict[int, str]:
+        """What each value of ``origin`` stands for."""
         flags: dict[str, Any] = dict(zs.array_of(self._group, "origin").attrs)
-        meanings = str(flags["flag_meanings"]).split()
-        self.origins: dict[int, str] = dict(zip(flags["flag_values"], meanings, strict=True))
-        columns = ("height", "width")
-        self._sizes = np.stack([zs.read_array(self._group, c, slice(None)) for c in columns], 1)
+        try:
+            meanings = str(flags["flag_meanings"]).split()
+            return {int(v): m for v, m in zip(flags["flag_values"], meanings, strict=True)}
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{self.path} does not say what its origins mean ({error}). Delete it and rerun "
+                f"`tpld label`"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -186,6 +186,28 @@ class Predictions:
         table = [zs.read_array(self._group, name, slice(None)) for name in columns]
         self._sizes = np.stack(table, axis=1)
         self._step = zs.read_array(self._group, "logit_step", slice(None))
+        self._check()
+
+    def _check(self) -> None:
+        """Names, sizes and arrays must fit each other."""
+        n, kinds = len(self.names), len(self.classes)
+        sizes = self._sizes
+        if sizes.shape != (n, 4) or self._step.shape != (n,) or not n or (sizes < 1).any():
+            raise StoreError(
+                f"{self.path} is damaged: the lengths of its arrays differ. Delete it and rerun "
+                "`tpld dump`"
+            )
+        height, width, *low = ((int(largest), int(largest)) for largest in sizes.max(axis=0))
+        shapes = {
+            "logits": [(n, n), (1, 2), (kinds, kinds), *low],
+            "prediction": [(n, n), height, width],
+        }
+        for name, wanted in shapes.items():
+            zs.expect_shape(self._group, self.path, "dump", name, wanted)
+        if zs.array_of(self._group, "logits").dtype not in (np.uint16, np.float32):
+            raise StoreError(
+                f"{self.path} has logits of an unknown type. Delete it and rerun `tpld dump`"
+            )
 
     def __len__(self) -> int:
         return len(self.names)

@@ -7,8 +7,10 @@ holds one image, so that one writer owns it; crc32c makes a flipped bit an error
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
+import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -85,7 +87,7 @@ def add_vector(group: Group, name: str, values: np.ndarray, dim: str) -> None:
 @contextmanager
 def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
     """Give a group to fill; it is moved to `path`, marked complete, only if all went well."""
-    with _full_disk(path), replacing(path) as partial:
+    with replacing(path) as partial:
         group = zarr.create_group(
             partial, zarr_format=3, attributes={"kind": kind, "run": _plain(run)}
         )
@@ -93,20 +95,21 @@ def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
         group.attrs["complete"] = True
         with _quiet():
             zarr.consolidate_metadata(partial)
+        _seal(partial / "zarr.json")
 
 
-@contextmanager
-def _full_disk(path: Path) -> Iterator[None]:
-    """A disk that runs full under a writer is the user's to mend, not a defect."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise StoreError(
-            f"the disk of {path} ran full while it was written. Nothing of it was kept: free "
-            "some space there, or set `results` to a folder on a larger disk, and rerun"
-        ) from error
+def _seal(metadata: Path) -> None:
+    """Add a checksum to the metadata: chunks have theirs, but types, shapes and names have not."""
+    tree = json.loads(metadata.read_text(encoding="utf-8"))
+    tree["attributes"]["checksum"] = _checksum(tree)
+    metadata.write_text(json.dumps(tree, indent=2), encoding="utf-8")
+
+
+def _checksum(tree: dict[str, Any]) -> str:
+    """SHA-256 of metadata, but for the checksum in them."""
+    attributes = {key: v for key, v in tree["attributes"].items() if key != "checksum"}
+    text = json.dumps({**tree, "attributes": attributes}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def group_in_memory() -> tuple[Group, Callable[[], int]]:
@@ -125,13 +128,16 @@ def open_store(path: Path, kind: str, stage: str) -> Group:
         stage: name of the stage that makes it, for the error message.
 
     Raises:
-        StoreError: missing, of another kind, not marked complete, or with missing chunks.
+        StoreError: missing, of another kind, not marked complete, with damaged metadata, or with
+            missing chunks.
     """
     remedy = f"Delete it and rerun `tpld {stage}`"
     try:
+        tree = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))
+        whole = tree["attributes"].get("checksum") == _checksum(tree)
         group = zarr.open_group(path, mode="r")
         attributes = dict(group.attrs)
-        arrays = [array for _, array in group.arrays()]
+        lacking = {name: _shards(path, array) for name, array in group.arrays()} if whole else {}
     except Exception as error:
         raise StoreError(f"{path} cannot be opened as a Zarr store ({error}). {remedy}") from None
     if attributes.get("kind") != kind:
@@ -140,20 +146,58 @@ def open_store(path: Path, kind: str, stage: str) -> Group:
         )
     if attributes.get("complete") is not True:
         raise StoreError(f"{path} was not finished. {remedy}")
-    for array in arrays:
-        if array.nchunks_initialized != array.nchunks:
+    if not whole:
+        raise StoreError(f"{path} has metadata that do not match their checksum. {remedy}")
+    for name, (wanted, there) in lacking.items():
+        if there != wanted:
             raise StoreError(
-                f"{path}: array '{array.basename}' lacks "
-                f"{array.nchunks - array.nchunks_initialized} of {array.nchunks} chunks. {remedy}"
+                f"{path}: array '{name}' lacks {wanted - there} of {wanted} chunks. {remedy}"
             )
     return group
 
 
+def _shards(path: Path, array: zarr.Array) -> tuple[int, int]:
+    """Files that an array must have by its shape, and files that it has.
+
+    Counted here, by listing the folder: zarr asks for every possible chunk by name, which takes
+    long for many images and for ever for a damaged shape.
+    """
+    step = array.shards or array.chunks
+    wanted = math.prod(-(-n // size) for n, size in zip(array.shape, step, strict=True))
+    below = Path(path) / array.basename / "c"
+    return wanted, sum(len(files) for _, _, files in os.walk(below))
+
+
+def expect_shape(
+    group: Group, path: Path, stage: str, name: str, wanted: Sequence[tuple[int, int]]
+) -> None:
+    """Refuse an array whose shape does not fit the names and sizes of its store.
+
+    Args:
+        group: an open store.
+        path: of it.
+        stage: that makes it.
+        name: of the array.
+        wanted: smallest and largest length of each dimension.
+
+    Raises:
+        StoreError: the array is missing, or of another shape.
+    """
+    array = group.get(name)
+    shape = tuple(array.shape) if isinstance(array, zarr.Array) else ()
+    if len(shape) != len(wanted) or not all(
+        low <= n <= high for n, (low, high) in zip(shape, wanted, strict=True)
+    ):
+        raise StoreError(
+            f"{path}: array '{name}' has the shape {shape}, which does not fit the store's names "
+            f"and sizes. Delete it and rerun `tpld {stage}`"
+        )
+
+
 def run_of(group: Group) -> dict[str, Any]:
-    """The record of the stage that wrote a store."""
-    run = group.attrs["run"]
-    assert isinstance(run, dict)
-    return dict(run)
+    """The record of the stage that wrote a store; empty if there is none."""
+    run = group.attrs.get("run")
+    return dict(run) if isinstance(run, dict) else {}
 
 
 def array_of(group: Group, name: str) -> zarr.Array:

@@ -7,8 +7,11 @@ weights, bit for bit on a CPU.
 
 from __future__ import annotations
 
+import io
 import math
+import signal
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 from tpld.errors import StoreError, TrainingError
 from tpld.progress import progress
 from tpld.runtime import Runtime
-from tpld.stores.atomic import replacing
+from tpld.stores.atomic import alone, replacing
+from tpld.training.stop import Stop, stop_between_steps
 
 Batch = dict[str, Any]
 
@@ -57,10 +61,19 @@ class Task:
 def run(task: Task, runtime: Runtime) -> pd.DataFrame:
     """Train to the end, resuming if a state file is there; returns the history, a row a step.
 
+    SIGTERM and Ctrl-C end it after the step in hand, whose state is saved first.
+
     Raises:
         TrainingError: a loss is not finite (step and files of the batch are named).
-        StoreError: the state file is damaged.
+        StoreError: the state file is damaged, the disk is full, or another process trains this.
     """
+    # Another name than the state's own, whose lock its writer takes for a moment.
+    whole = task.state.with_suffix(".training")
+    with alone(whole, f"training {task.title}"), stop_between_steps() as stop:
+        return _train(task, runtime, stop)
+
+
+def _train(task: Task, runtime: Runtime, stop: Stop) -> pd.DataFrame:
     start = _restore(task, runtime)
     began = time.monotonic()
     loader = DataLoader(
@@ -68,7 +81,7 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
         batch_size=None,
         sampler=range(start, task.steps),
         num_workers=runtime.workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         # Its own: else each start would draw a seed from the random state just restored.
         generator=torch.Generator(),
     )
@@ -79,18 +92,24 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
             task.history.append({"step": step, **losses})
             done = step + 1
             tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
-            if done % task.checkpoint_every == 0 and done < task.steps:
+            if done < task.steps and (stop.wanted or done % task.checkpoint_every == 0):
                 _save(task, done)
+            stop.now_if_wanted()
     history = pd.DataFrame(task.history)
     history.attrs["seconds"] = time.monotonic() - began
     return history
 
 
-def _one_thread(_: int) -> None:
-    """A forked worker must not wake the parent's thread pools; torch does this for its own."""
+def _begin_worker(_: int) -> None:
+    """A forked worker must not wake the parent's thread pools; torch does this for its own.
+
+    Nor does it take part in stopping: Ctrl-C reaches it too, while the step in hand needs it.
+    """
     import numba
 
     numba.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def finish(task: Task) -> None:
@@ -117,8 +136,11 @@ def _save(task: Task, done: int) -> None:
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
         "optimizers": {name: opt.state_dict() for name, opt in task.optimizers.items()},
     }
+    # By way of memory: on a full disk torch.save fails with an error that does not say so.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
     with replacing(task.state) as partial:
-        torch.save(state, partial)
+        partial.write_bytes(buffer.getbuffer())
 
 
 def _restore(task: Task, runtime: Runtime) -> int:
@@ -126,6 +148,11 @@ def _restore(task: Task, runtime: Runtime) -> int:
     if not task.state.exists():
         return 0
     try:
+        # torch writes a checksum of every entry, and does not look at it when it reads.
+        with zipfile.ZipFile(task.state) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"the checksum of {damaged} is wrong")
         state = torch.load(task.state, map_location=runtime.device, weights_only=True)
         for name, module in task.modules.items():
             module.load_state_dict(state["modules"][name])

@@ -26,6 +26,7 @@ from tpld.methods import parse_method, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.settings import settings_of
 from tpld.errors import TpldError
+from tpld.process import this_process
 from tpld.stores.atomic import replacing
 
 
@@ -43,6 +44,7 @@ def write_merged_config():
 # The commands find their configuration here (as `tpld --config` would give it), and themselves
 # in the environment that runs Snakemake, activated or not.
 os.environ.update(
+    TPLD_STARTED_BY=this_process(),  # a job does not outlive this Snakemake
     TPLD_CONFIG=write_merged_config(),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]),
 )
