@@ -18,6 +18,7 @@ import typer
 from tpld.config import Config, load_config
 from tpld.data.splits import Split
 from tpld.errors import TpldError
+from tpld.parts import parse_part, pieces_in
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,13 +43,27 @@ NetworkOption = Annotated[
     str | None, typer.Option("--network", help="Network; left out: that of the model section.")
 ]
 Input = Annotated[Path, typer.Option()]
+PartOption = Annotated[
+    str | None, typer.Option("--part", help="I/N: part I, from 0, of N parts of the images.")
+]
+Parts = Annotated[
+    Path | None, typer.Option(help="Folder of all parts, which are put together; may be empty.")
+]
 
 
 def _begin(
-    config: Path, log: Path | None, method: str | None = None, network: str | None = None
+    config: Path,
+    log: Path | None,
+    method: str | None = None,
+    network: str | None = None,
+    training: str | None = None,
 ) -> Config:
-    """Logging, and the configuration as a row (or the rows of a network) sees it."""
+    """Logging, and the configuration as a row (or the rows of a network) sees it.
+
+    A training goes on in several processes from here, where the configuration wants them.
+    """
     from tpld.errors import ConfigError
+    from tpld.launch import spread, threads_of
     from tpld.progress import setup_logging
 
     setup_logging(log)
@@ -57,10 +72,11 @@ def _begin(
         settings = settings.with_network(network) if network else settings
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    if training:
+        spread(settings, training)
     # Before numba is imported. It shares OpenMP with torch, and its thread count becomes torch's:
     # were they to differ, sums would be taken in another order once a kernel has run.
-    threads = settings.compute.threads or len(os.sched_getaffinity(0))
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads_of(settings.compute)))
     return settings
 
 
@@ -112,7 +128,7 @@ def train_source(
     log: Log = None,
 ) -> None:
     """Train the source model (METHOD 1); resumes after a kill."""
-    settings = _begin(config, log, network=network)
+    settings = _begin(config, log, network=network, training="train_source")
     from tpld.stages.train_source import train_source as stage
 
     stage(settings, seed, data, out)
@@ -125,13 +141,17 @@ def dump(
     images: Input,
     out: Out,
     network: NetworkOption = None,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Predict the target training images into a Zarr store (METHOD 2)."""
     settings = _begin(config, log, network=network)
+    if _assembled("predictions", parts, out):
+        return
     from tpld.stages.dump import dump as stage
 
-    stage(settings, model, images, out)
+    stage(settings, model, images, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -140,13 +160,24 @@ def thresholds(
     predictions: Input,
     portion: Annotated[float, typer.Option(min=0, max=1, help="Share of each class to select.")],
     out: Out,
+    part: PartOption = None,
+    counts: Annotated[
+        Path | None, typer.Option(help="Of a part: folder of the first counts of all parts.")
+    ] = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
-    """Estimate the class thresholds λ (METHOD 3)."""
+    """Estimate the class thresholds λ (METHOD 3); of a part, count twice for them."""
     settings = _begin(config, log)
-    from tpld.stages.thresholds import estimate_thresholds
+    from tpld.stages.thresholds import count_part, estimate_thresholds, join_thresholds
 
-    estimate_thresholds(settings, predictions, portion, out)
+    if part:
+        counted = pieces_in(counts)
+        count_part(settings, predictions, portion, parse_part(part), counted, out)
+    elif pieces := pieces_in(parts):
+        join_thresholds(settings, predictions, portion, pieces, out)
+    else:
+        estimate_thresholds(settings, predictions, portion, out)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -156,13 +187,17 @@ def label(
     predictions: Input,
     thresholds: Input,
     out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Make pseudo labels: the method's selection, then voting with TPLD (METHOD 4 and 5)."""
     settings = _begin(config, log, method)
+    if _assembled("labels", parts, out):
+        return
     from tpld.stages.label import label as stage
 
-    stage(settings, method, predictions, thresholds, out)
+    stage(settings, method, predictions, thresholds, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -200,7 +235,7 @@ def train_round(
     log: Log = None,
 ) -> None:
     """Retrain on pseudo labels and a source subset (METHOD 6 and 7); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = _begin(config, log, method, training="train_round")
     from tpld.stages.train_round import RoundInputs
     from tpld.stages.train_round import train_round as stage
 
@@ -210,13 +245,22 @@ def train_round(
 
 @app.command(rich_help_panel=STAGES)
 def score(
-    config: Configuration, predictions: Input, thresholds: Input, out: Out, log: Log = None
+    config: Configuration,
+    predictions: Input,
+    thresholds: Input,
+    out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
+    log: Log = None,
 ) -> None:
     """Score the confidence of each target image (METHOD 8)."""
     settings = _begin(config, log)
-    from tpld.stages.confidence import score_images
+    from tpld.stages.confidence import join_scores, score_images
 
-    score_images(settings, predictions, thresholds, out)
+    if pieces := pieces_in(parts):
+        join_scores(pieces, out)
+    else:
+        score_images(settings, predictions, thresholds, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -237,13 +281,17 @@ def label_easy(
     thresholds: Input,
     split: Input,
     out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Write the full pseudo labels of the easy images (METHOD 9)."""
     settings = _begin(config, log)
+    if _assembled("labels", parts, out):
+        return
     from tpld.stages.full_labels import label_easy as stage
 
-    stage(settings, predictions, thresholds, split, out)
+    stage(settings, predictions, thresholds, split, out, parse_part(part))
 
 
 @app.command("train-phase2", rich_help_panel=STAGES)
@@ -261,7 +309,7 @@ def train_phase2(
     log: Log = None,
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = _begin(config, log, method, training="train_phase2")
     from tpld.stages.train_phase2 import train_phase2 as stage
 
     stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
@@ -281,7 +329,7 @@ def train_adversarial(
     log: Log = None,
 ) -> None:
     """Align source and target with discriminators (METHOD 10); resumes after a kill."""
-    settings = _begin(config, log, method)
+    settings = _begin(config, log, method, training="train_adversarial")
     from tpld.stages.train_adversarial import train_adversarial as stage
 
     stage(settings, method, seed, source, target, model, out)
@@ -364,6 +412,16 @@ def schema(
         out.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
+
+
+def _assembled(kind: str, parts: Path | None, out: Path) -> bool:
+    """Put a store together, where other jobs have made its parts."""
+    pieces = pieces_in(parts)
+    if pieces:
+        from tpld.stores.assemble import assemble
+
+        assemble(out, kind, pieces)
+    return bool(pieces)
 
 
 def _split(name: str) -> Split:

@@ -78,6 +78,7 @@ def copy_project(folder: Path) -> Project:
     for name in ("tpld", "workflow", "profiles", "envs"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    (folder / "slurm").symlink_to("profiles/slurm")
     (folder / "tests").mkdir()
     for name in ("Snakefile", "config.yaml", "tests/tiny.yaml"):
         shutil.copy(ROOT / name, folder / name)

@@ -47,5 +47,9 @@ class Compute(Section):
     """CPU threads of training and prediction; 0: all cores of the machine."""
     workers: int = Field(default=-1, ge=-1)
     """Processes that load training crops; -1: none on CPU, 4 with a GPU; 0: in the main process."""
+    devices: Count = 1
+    """GPUs of one training (on a CPU: processes), which share its batch. docs/cluster.md."""
+    parts: Count = 1
+    """Jobs among which the target images are split for predictions, thresholds and labels."""
     checkpoint_every: Count = 100
     """Training steps between two resume points."""
