@@ -25,12 +25,24 @@ include: "workflow/rules/phase1.smk"
 include: "workflow/rules/phase2.smk"
 include: "workflow/rules/adversarial.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/parts.smk"
 
 
+# Seconds each: on a cluster, not worth a job.
 localrules:
     all,
     table1,
     table2,
+    make_city,
+    split,
+    compare,
+    table,
+    report,
+
+
+# A bound on this machine's GPU is none on those of a cluster (see `needs`).
+resource_scopes:
+    gpu_slot="local",
 
 
 rule all:

@@ -19,20 +19,28 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tpld.launch import place
+
 log = logging.getLogger("tpld")
 _LINE_EVERY_SECONDS = 10.0
 
 
 def setup_logging(log_file: Path | None) -> None:
-    """Send messages to standard error and, where wanted, to a log file too."""
+    """Send messages to standard error and, where wanted, to a log file too.
+
+    Of several processes of a training the first one speaks; the others warn and fail aloud.
+    """
+    rank, _ = place()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if log_file:
+    if log_file and rank == 0:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-    style = logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    who = f"process {rank}: " if rank else ""
+    style = logging.Formatter(f"%(asctime)s {who}%(message)s", datefmt="%H:%M:%S")
     for handler in handlers:
         handler.setFormatter(style)
-    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    level = logging.WARNING if rank else logging.INFO
+    logging.basicConfig(level=level, handlers=handlers, force=True)
 
 
 class Ticker:
@@ -41,6 +49,7 @@ class Ticker:
     def __init__(self, title: str, total: int, start: int, bar: Progress | None) -> None:
         self.title, self.total, self.first = title, total, start
         self.began = self.spoke = time.monotonic()
+        self.silent = place()[0] > 0
         self.bar = bar
         self.task = bar.add_task(title, total=total, completed=start, note="") if bar else None
 
@@ -49,7 +58,7 @@ class Ticker:
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=done, note=note)
         now = time.monotonic()
-        if now - self.spoke >= _LINE_EVERY_SECONDS or done == self.total:
+        if not self.silent and (now - self.spoke >= _LINE_EVERY_SECONDS or done == self.total):
             self.spoke = now
             left = (now - self.began) / max(done - self.first, 1) * (self.total - done)
             line = f"{self.title}: {done}/{self.total} {note} {_clock(left)} left"
@@ -68,7 +77,7 @@ def _clock(seconds: float) -> str:
 def progress(title: str, total: int, start: int = 0) -> Iterator[Ticker]:
     """Show the progress of `total` units of work, of which `start` are done already."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or place()[0] > 0:
         yield Ticker(title, total, start, None)
         return
     columns = [

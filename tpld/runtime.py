@@ -1,4 +1,4 @@
-"""Where and how to compute: device, precision, memory format, threads."""
+"""Where and how to compute: device, precision, memory format, threads, processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from tpld.config import Compute
 from tpld.errors import DeviceError
+from tpld.launch import threads_of
+from tpld.processes import ALONE, Processes, join
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Runtime:
     bfloat16: bool
     channels_last: bool
     workers: int
+    processes: Processes = ALONE
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bfloat16 autocast, or nothing in float32."""
@@ -30,9 +33,10 @@ class Runtime:
         return nullcontext()
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device in the memory format."""
+        """Move a network to the device in the memory format; see `synchronise_norms`."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return network.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        placed = network.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        return self.processes.synchronise_norms(placed)
 
     def images(self, images: Tensor) -> Tensor:
         """Move a batch (B, 3, H, W) to the device in the memory format."""
@@ -42,11 +46,14 @@ class Runtime:
     def describe(self) -> dict[str, str]:
         """For the run record."""
         name = torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu"
-        return {"device": name, "precision": "bfloat16" if self.bfloat16 else "float32"}
+        found = {"device": name, "precision": "bfloat16" if self.bfloat16 else "float32"}
+        if self.processes.size > 1:
+            found["processes"] = str(self.processes.size)
+        return found
 
 
 def resolve(compute: Compute) -> Runtime:
-    """Choose device and precision, and set the number of CPU threads.
+    """Choose device and precision, set the number of CPU threads, and meet the other processes.
 
     The thread count comes from the configuration or the machine, never from Snakemake's
     ``--cores``: sums in another order would give other weights.
@@ -61,16 +68,16 @@ def resolve(compute: Compute) -> Runtime:
             "a machine with one"
         )
     use_gpu = available and compute.device != "cpu"
+    processes = join(use_gpu)
     _fix_order_of_sums(compute.deterministic)
-    torch.set_num_threads(compute.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads_of(compute))
     if compute.precision == "auto":
         bfloat16 = torch.cuda.is_bf16_supported() if use_gpu else _cpu_has_bfloat16()
     else:
         bfloat16 = compute.precision == "bfloat16"
     workers = compute.workers if compute.workers >= 0 else (4 if use_gpu else 0)
-    return Runtime(
-        torch.device("cuda" if use_gpu else "cpu"), bfloat16, compute.channels_last, workers
-    )
+    device = torch.device("cuda" if use_gpu else "cpu")
+    return Runtime(device, bfloat16, compute.channels_last, workers, processes)
 
 
 def _fix_order_of_sums(wanted: bool) -> None:

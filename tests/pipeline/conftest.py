@@ -79,10 +79,11 @@ def _job(log: str) -> str:
 
 
 def copy_project(folder: Path) -> Project:
-    """Everything that a run needs, with the compiled code and kernels, and nothing that it makes."""
+    """All that a run needs, with compiled code and kernels, and nothing that it makes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("tpld", "workflow", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name)  # keeps times, or the caches were void
+    (folder / "slurm").symlink_to("profiles/slurm")
     (folder / "tests").mkdir()
     for name in ("Snakefile", "config.yaml", "tests/tiny.yaml"):
         shutil.copy(ROOT / name, folder / name)

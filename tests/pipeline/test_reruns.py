@@ -49,7 +49,8 @@ def test_more_rounds_keep_the_finished_ones(finished):
 
 
 def test_how_to_compute_reruns_nothing(finished):
-    assert finished.planned({"compute": {"threads": 2, "checkpoint_every": 7}}) == set()
+    changed = {"threads": 2, "checkpoint_every": 7, "devices": 2, "parts": 3}
+    assert finished.planned({"compute": changed}) == set()
 
 
 def test_bootstrapping_is_of_tpld_alone(finished):

@@ -33,13 +33,27 @@ NetworkOption = Annotated[
     str | None, typer.Option("--network", help="Network; left out: that of the model section.")
 ]
 Input = Annotated[Path, typer.Option()]
+PartOption = Annotated[
+    str | None, typer.Option("--part", help="I/N: part I, from 0, of N parts of the images.")
+]
+Parts = Annotated[
+    Path | None, typer.Option(help="Folder of all parts, which are put together; may be empty.")
+]
 
 
 def begin(
-    config: Path, log: Path | None, method: str | None = None, network: str | None = None
+    config: Path,
+    log: Path | None,
+    method: str | None = None,
+    network: str | None = None,
+    training: str | None = None,
 ) -> Config:
-    """Logging, and the configuration as a row (or the rows of a network) sees it."""
+    """Logging, and the configuration as a row (or the rows of a network) sees it.
+
+    A training goes on in several processes from here, where the configuration wants them.
+    """
     from tpld.errors import ConfigError
+    from tpld.launch import spread, threads_of
     from tpld.progress import setup_logging
 
     setup_logging(log)
@@ -48,10 +62,11 @@ def begin(
         settings = settings.with_network(network) if network else settings
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    if training:
+        spread(settings, training)
     # Before numba is imported. It shares OpenMP with torch, and its thread count becomes torch's:
     # were they to differ, sums would be taken in another order once a kernel has run.
-    threads = settings.compute.threads or len(os.sched_getaffinity(0))
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads_of(settings.compute)))
     return settings
 
 

@@ -15,12 +15,15 @@ from tpld.cli.options import (
     MethodOption,
     NetworkOption,
     Out,
+    PartOption,
+    Parts,
     Round,
     Seed,
     app,
     begin,
 )
 from tpld.data.splits import Split
+from tpld.parts import parse_part, pieces_in
 
 
 @app.command("make-city", rich_help_panel=STAGES)
@@ -59,7 +62,7 @@ def train_source(
     log: Log = None,
 ) -> None:
     """Train the source model (METHOD 1); resumes after a kill."""
-    settings = begin(config, log, network=network)
+    settings = begin(config, log, network=network, training="train_source")
     from tpld.stages.train_source import train_source as stage
 
     stage(settings, seed, data, out)
@@ -72,13 +75,17 @@ def dump(
     images: Input,
     out: Out,
     network: NetworkOption = None,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Predict the target training images into a Zarr store (METHOD 2)."""
     settings = begin(config, log, network=network)
+    if _assembled("predictions", parts, out):
+        return
     from tpld.stages.dump import dump as stage
 
-    stage(settings, model, images, out)
+    stage(settings, model, images, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -87,13 +94,24 @@ def thresholds(
     predictions: Input,
     portion: Annotated[float, typer.Option(min=0, max=1, help="Share of each class to select.")],
     out: Out,
+    part: PartOption = None,
+    counts: Annotated[
+        Path | None, typer.Option(help="Of a part: folder of the first counts of all parts.")
+    ] = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
-    """Estimate the class thresholds λ (METHOD 3)."""
+    """Estimate the class thresholds λ (METHOD 3); of a part, count twice for them."""
     settings = begin(config, log)
-    from tpld.stages.thresholds import estimate_thresholds
+    from tpld.stages.thresholds import count_part, estimate_thresholds, join_thresholds
 
-    estimate_thresholds(settings, predictions, portion, out)
+    if part:
+        counted = pieces_in(counts)
+        count_part(settings, predictions, portion, parse_part(part), counted, out)
+    elif pieces := pieces_in(parts):
+        join_thresholds(settings, predictions, portion, pieces, out)
+    else:
+        estimate_thresholds(settings, predictions, portion, out)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -103,13 +121,17 @@ def label(
     predictions: Input,
     thresholds: Input,
     out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Make pseudo labels: the method's selection, then voting with TPLD (METHOD 4 and 5)."""
     settings = begin(config, log, method)
+    if _assembled("labels", parts, out):
+        return
     from tpld.stages.label import label as stage
 
-    stage(settings, method, predictions, thresholds, out)
+    stage(settings, method, predictions, thresholds, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -147,7 +169,7 @@ def train_round(
     log: Log = None,
 ) -> None:
     """Retrain on pseudo labels and a source subset (METHOD 6 and 7); resumes after a kill."""
-    settings = begin(config, log, method)
+    settings = begin(config, log, method, training="train_round")
     from tpld.stages.train_round import RoundInputs
     from tpld.stages.train_round import train_round as stage
 
@@ -157,13 +179,22 @@ def train_round(
 
 @app.command(rich_help_panel=STAGES)
 def score(
-    config: Configuration, predictions: Input, thresholds: Input, out: Out, log: Log = None
+    config: Configuration,
+    predictions: Input,
+    thresholds: Input,
+    out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
+    log: Log = None,
 ) -> None:
     """Score the confidence of each target image (METHOD 8)."""
     settings = begin(config, log)
-    from tpld.stages.confidence import score_images
+    from tpld.stages.confidence import join_scores, score_images
 
-    score_images(settings, predictions, thresholds, out)
+    if pieces := pieces_in(parts):
+        join_scores(pieces, out)
+    else:
+        score_images(settings, predictions, thresholds, out, parse_part(part))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -184,13 +215,17 @@ def label_easy(
     thresholds: Input,
     split: Input,
     out: Out,
+    part: PartOption = None,
+    parts: Parts = None,
     log: Log = None,
 ) -> None:
     """Write the full pseudo labels of the easy images (METHOD 9)."""
     settings = begin(config, log)
+    if _assembled("labels", parts, out):
+        return
     from tpld.stages.full_labels import label_easy as stage
 
-    stage(settings, predictions, thresholds, split, out)
+    stage(settings, predictions, thresholds, split, out, parse_part(part))
 
 
 @app.command("train-phase2", rich_help_panel=STAGES)
@@ -208,7 +243,7 @@ def train_phase2(
     log: Log = None,
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
-    settings = begin(config, log, method)
+    settings = begin(config, log, method, training="train_phase2")
     from tpld.stages.train_phase2 import train_phase2 as stage
 
     stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
@@ -228,7 +263,7 @@ def train_adversarial(
     log: Log = None,
 ) -> None:
     """Align source and target with discriminators (METHOD 10); resumes after a kill."""
-    settings = begin(config, log, method)
+    settings = begin(config, log, method, training="train_adversarial")
     from tpld.stages.train_adversarial import train_adversarial as stage
 
     stage(settings, method, seed, source, target, model, out)
@@ -287,6 +322,16 @@ def report(config: Configuration, out: Out, log: Log = None) -> None:
     from tpld.stages.report import report as stage
 
     stage(settings, out)
+
+
+def _assembled(kind: str, parts: Path | None, out: Path) -> bool:
+    """Put a store together, where other jobs have made its parts."""
+    pieces = pieces_in(parts)
+    if pieces:
+        from tpld.stores.assemble import assemble
+
+        assemble(out, kind, pieces)
+    return bool(pieces)
 
 
 def _split(name: str) -> Split:

@@ -50,5 +50,9 @@ class Compute(Section):
     deterministic: bool = False
     """On a GPU, choose algorithms whose sums have a fixed order, where torch has them: slower, and
     equal runs then give equal weights as far as docs/faults.md says. A CPU needs no such key."""
+    devices: Count = 1
+    """GPUs of one training (on a CPU: processes), which share its batch. docs/cluster.md."""
+    parts: Count = 1
+    """Jobs among which the target images are split for predictions, thresholds and labels."""
     checkpoint_every: Count = 100
     """Training steps between two resume points."""

@@ -64,6 +64,17 @@ def bootstrapped_cross_entropy(
     return loss if weight is None else loss * weight
 
 
+def pixel_counts(label: Tensor, is_target: Tensor, unlabelled: Tensor | None = None) -> Tensor:
+    """int64 (2,): the pixels that `self_training_loss` averages over, and its target pixels.
+
+    Arguments as there. The counts of several parts of a batch add up to those of the batch.
+    """
+    valid = label != IGNORE
+    of_target = valid & is_target.view(-1, 1, 1)
+    count = valid.sum() + (0 if unlabelled is None else unlabelled.sum())
+    return torch.stack([count, of_target.sum()])
+
+
 def self_training_loss(
     logits: Tensor,
     label: Tensor,
@@ -76,6 +87,7 @@ def self_training_loss(
     mrkld_weight: float = 0.01,
     soft_label: Tensor | None = None,
     unlabelled: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """Loss of a batch that mixes source and target crops, a scalar. METHOD 6 [C normalisation].
 
@@ -88,12 +100,16 @@ def self_training_loss(
     pixels are valid. unlabelled (B, H, W) bool: target pixels without a label that are bootstrapped
     all the same (key on_unlabelled, O): y = 0 leaves (1-β) of the loss, and they count as valid for
     the mean but not for the regulariser. A batch without a valid pixel gives 0, gradient 0.
+    counts: `pixel_counts` of the batch that this one is a part of; the losses of its parts then add
+    up to its loss.
     """
     _check(beta, bootstrap_target)
     valid = label != IGNORE
     of_target = valid & is_target.view(-1, 1, 1)
-    count = valid.sum() + (0 if unlabelled is None else unlabelled.sum())
-    pixel, even = 1 / count.clamp(min=1), mrkld_weight / of_target.sum().clamp(min=1)
+    if counts is None:
+        counts = pixel_counts(label, is_target, unlabelled)
+    all_pixels, target_pixels = counts.clamp(min=1)
+    pixel, even = 1 / all_pixels, mrkld_weight / target_pixels
     if _can_be_fused(logits, beta, bootstrap_target, stop_gradient):
         kind = valid.byte() + of_target.byte()  # 1 source, 2 target
         if unlabelled is not None:

@@ -1,6 +1,7 @@
 """Class thresholds λ[k]: one exact rank per class over all target images (METHOD 3)."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +97,23 @@ class ConfidenceRanks:
         copy._upper, copy.predicted = self._upper, self.predicted  # final, so shared
         copy._begin_pass_two()
         return copy
+
+    def counts(self) -> dict[str, NDArray[np.int64]]:
+        """What was counted, to be kept in a file and merged later; see `of_counts`."""
+        found = {"predicted": self.predicted, "upper": self._upper}
+        return found if self._lower is None else found | {"lower": self._lower}
+
+    @classmethod
+    def of_counts(
+        cls, counts: Mapping[str, NDArray[np.int64]], portion: float, every: int
+    ) -> "ConfidenceRanks":
+        """The object that `counts` came from, in pass 1, or in pass 2 with its counts of that."""
+        ranks = cls(len(counts["predicted"]), portion, every)
+        ranks.predicted, ranks._upper = counts["predicted"].copy(), counts["upper"].copy()
+        if "lower" in counts:
+            ranks._begin_pass_two()
+            ranks._lower = counts["lower"].copy()
+        return ranks
 
     def result(self) -> RankResult:
         """The ranks. Raises ValueError when pass 2 did not see the images of pass 1."""

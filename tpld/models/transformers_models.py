@@ -31,6 +31,9 @@ class TransformersModel(Network):
         ConfigError: `transformers` is not installed, or the directory holds no such model.
     """
 
+    has_unused_parameters = True
+    """DINOv2 has one that only its own pre-training uses; several processes must be told."""
+
     def __init__(self, directory: Path, num_classes: int) -> None:
         super().__init__()
         self.directory, self.num_classes = directory, num_classes

@@ -11,6 +11,7 @@ from tpld.config import Config
 from tpld.method.confidence import confident_counts, image_confidence
 from tpld.method.mixture import predict
 from tpld.overlap import overlap
+from tpld.parts import WHOLE, Part
 from tpld.progress import progress
 from tpld.provenance import fingerprint
 from tpld.stages.common import write_csv
@@ -19,21 +20,23 @@ from tpld.stores.lineage import DUMP
 from tpld.stores.predictions import Predictions
 
 
-def score_images(config: Config, predictions: Path, thresholds: Path, out: Path) -> None:
-    """Write conf_t of every target image to the table `out`."""
+def score_images(
+    config: Config, predictions: Path, thresholds: Path, out: Path, part: Part = WHOLE
+) -> None:
+    """Write conf_t of every target image (of a part of them) to the table `out`."""
     store = Predictions(predictions)
     dump = fingerprint(predictions)
     bars = read_thresholds(thresholds, store.classes, dump)
     log_threshold = bars["log_threshold"].to_numpy(np.float32)
-    settings, rows = config.phase2, []
+    settings, rows, mine = config.phase2, [], part.of(len(store))
 
-    def counts_of(i: int, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        prediction, log_p = predict(logits, store.size(i))
+    def counts_of(k: int, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        prediction, log_p = predict(logits, store.size(mine[k]))
         # The difference of logarithms has the sign of p - λ and never ties near 1.
         excess = np.expm1(log_p - log_threshold[prediction])
         return confident_counts(prediction, excess, len(store.classes))
 
-    def add(i: int, counts: tuple[np.ndarray, np.ndarray]) -> None:
+    def add(k: int, counts: tuple[np.ndarray, np.ndarray]) -> None:
         predicted, confident = counts
         confidence = image_confidence(
             predicted,
@@ -43,9 +46,15 @@ def score_images(config: Config, predictions: Path, thresholds: Path, out: Path)
             settings.weight_by_threshold,
         )
         share = confident.sum() / max(int(predicted.sum()), 1)
-        rows.append((store.names[i], confidence, share, int((confident > 0).sum())))
+        rows.append((store.names[mine[k]], confidence, share, int((confident > 0).sum())))
 
-    with progress("scoring target images", len(store)) as tick:
-        overlap(len(store), store.logits, counts_of, add, tick)
+    with progress("scoring target images", len(mine)) as tick:
+        overlap(len(mine), lambda k: store.logits(mine[k]), counts_of, add, tick)
     columns = ["image", "confidence", "confident_share", "confident_classes"]
     write_csv(pd.DataFrame(rows, columns=columns).assign(**{DUMP: dump}), out)
+
+
+def join_scores(pieces: list[Path], out: Path) -> None:
+    """Write the tables of all parts as one; text stays as it is, so that no digit changes."""
+    tables = [pd.read_csv(piece, dtype=str, keep_default_na=False) for piece in pieces]
+    write_csv(pd.concat(tables), out)

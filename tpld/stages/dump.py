@@ -13,6 +13,7 @@ from tpld.data.sources import class_table
 from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
 from tpld.overlap import overlap
+from tpld.parts import WHOLE, Part
 from tpld.progress import progress
 from tpld.provenance import fingerprint, made_from, record
 from tpld.runtime import Runtime, resolve
@@ -21,8 +22,10 @@ from tpld.stores.predictions import measure_predictions, new_predictions
 from tpld.stores.space import ensure_space
 
 
-def dump(config: Config, model: Path, images: Path, out: Path) -> None:
+def dump(config: Config, model: Path, images: Path, out: Path, part: Part = WHOLE) -> None:
     """Predict the images of the cache `images` with the checkpoint `model` into the store `out`.
+
+    Of a part of the images, `out` is a part of the store; see `tpld.stores.assemble`.
 
     Raises:
         StoreError: the disk is too small for it; nothing is written then.
@@ -39,9 +42,9 @@ def dump(config: Config, model: Path, images: Path, out: Path) -> None:
     sizes = [cache.size(i) for i in range(len(cache))]
     # One prediction of each image size tells the size of its logits.
     example = {size: logits_of(cache.image(sizes.index(size))) for size in sorted(set(sizes))}
-    first = sizes[0]
+    first, mine = sizes[0], part.of(len(cache))
     measured = measure_predictions(example[first], first, settings.dtype)
-    ensure_space(out, measured, first[0] * first[1], sizes)
+    ensure_space(out, measured, first[0] * first[1], sizes[mine.start : mine.stop])
     record_of = _record(config, model, images, runtime)
     with (
         new_predictions(
@@ -53,14 +56,15 @@ def dump(config: Config, model: Path, images: Path, out: Path) -> None:
             2 if settings.mirror else 1,
             settings.dtype,
             record_of,
+            part,
         ) as writer,
-        progress("predicting target images", len(cache)) as tick,
+        progress("predicting target images", len(mine)) as tick,
     ):
         overlap(
-            len(cache),
-            lambda i: np.array(cache.image(i)),  # off the disk, in the reader's time
-            lambda i, image: logits_of(image),
-            writer.write,
+            len(mine),
+            lambda k: np.array(cache.image(mine[k])),  # off the disk, in the reader's time
+            lambda k, image: logits_of(image),
+            lambda k, logits: writer.write(mine[k], logits),
             tick,
         )
 

@@ -18,6 +18,7 @@ from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
 from tpld.method.mixture import candidates_from_logits
 from tpld.method.selection import Candidates
 from tpld.overlap import overlap
+from tpld.parts import WHOLE, Part
 from tpld.progress import progress
 from tpld.provenance import fingerprint, record
 from tpld.settings import settings_of
@@ -29,8 +30,18 @@ from tpld.stores.predictions import Predictions
 from tpld.stores.space import ensure_space
 
 
-def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path, out: Path) -> None:
-    """Write the full labels of the easy images of `split` to the store `out`."""
+def label_easy(
+    config: Config,
+    predictions: Path,
+    thresholds: Path,
+    split: Path,
+    out: Path,
+    part: Part = WHOLE,
+) -> None:
+    """Write the full labels of the easy images of `split` to the store `out`.
+
+    Of a part of the images, `out` is a part of the store; see `tpld.stores.assemble`.
+    """
     store = Predictions(predictions)
     dump = fingerprint(predictions)
     bars = read_thresholds(thresholds, store.classes, dump)
@@ -45,9 +56,10 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
         best = candidates_from_logits(logits, store.size(easy[place]), log_threshold)
         return full_image(best, config.phase2.gamma, config.phase2.full_label)
 
-    sizes = [store.size(i) for i in easy]
-    measured = measure_labels(**layers_of(0, store.logits(easy[0])))
-    ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
+    sizes, mine = [store.size(i) for i in easy], part.of(len(easy))
+    if mine:
+        measured = measure_labels(**layers_of(0, store.logits(easy[0])))
+        ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes[mine.start : mine.stop])
     with (
         new_labels(
             out,
@@ -58,14 +70,15 @@ def label_easy(config: Config, predictions: Path, thresholds: Path, split: Path,
             {0: "none", ORIGIN_CONFIDENT: "confident", ORIGIN_FULL: "full"},
             run,
             weighted=True,
+            part=part,
         ) as writer,
-        progress("labelling easy images", len(easy)) as tick,
+        progress("labelling easy images", len(mine)) as tick,
     ):
         overlap(
-            len(easy),
-            lambda place: store.logits(easy[place]),
-            layers_of,
-            lambda place, layers: writer.write(place, **layers),
+            len(mine),
+            lambda k: store.logits(easy[mine[k]]),
+            lambda k, logits: layers_of(mine[k], logits),
+            lambda k, layers: writer.write(mine[k], **layers),
             tick,
         )
 

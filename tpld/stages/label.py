@@ -13,6 +13,7 @@ from tpld.method.mixture import candidates_from_logits, log_probabilities
 from tpld.method.voting import VotingResult, vote
 from tpld.methods import SelfTraining, parse_method, recipe_class, recipe_of
 from tpld.overlap import overlap
+from tpld.parts import WHOLE, Part
 from tpld.progress import progress
 from tpld.provenance import fingerprint, made_from, record
 from tpld.settings import settings_of
@@ -25,8 +26,17 @@ from tpld.stores.space import ensure_space
 Select = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def label(config: Config, method: str, predictions: Path, thresholds: Path, out: Path) -> None:
+def label(
+    config: Config,
+    method: str,
+    predictions: Path,
+    thresholds: Path,
+    out: Path,
+    part: Part = WHOLE,
+) -> None:
     """Label every image of `predictions` into the store `out` as a method does, TPLD by voting.
+
+    Of a part of the images, `out` is a part of the store; see `tpld.stores.assemble`.
 
     Raises:
         StoreError: the disk is too small for it; nothing is written then.
@@ -50,9 +60,9 @@ def label(config: Config, method: str, predictions: Path, thresholds: Path, out:
     def labels_of(i: int, logits: np.ndarray) -> VotingResult:
         return label_image(logits, store.size(i), log_threshold, settings, select)
 
-    sizes = [store.size(i) for i in range(len(store))]
+    sizes, mine = [store.size(i) for i in range(len(store))], part.of(len(store))
     measured = measure_labels(**_layers(labels_of(0, store.logits(0))))
-    ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes)
+    ensure_space(out, measured, sizes[0][0] * sizes[0][1], sizes[mine.start : mine.stop])
     with (
         new_labels(
             out,
@@ -62,14 +72,15 @@ def label(config: Config, method: str, predictions: Path, thresholds: Path, out:
             log_threshold,
             _origins(settings.iterations),
             run,
+            part=part,
         ) as writer,
-        progress("labelling target images", len(store)) as tick,
+        progress("labelling target images", len(mine)) as tick,
     ):
         overlap(
-            len(store),
-            store.logits,
-            labels_of,
-            lambda i, result: writer.write(i, **_layers(result)),
+            len(mine),
+            lambda k: store.logits(mine[k]),
+            lambda k, logits: labels_of(mine[k], logits),
+            lambda k, result: writer.write(mine[k], **_layers(result)),
             tick,
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,11 @@ from tpld.errors import StoreError
 from tpld.method.mixture import predict
 from tpld.method.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
 from tpld.overlap import overlap
+from tpld.parts import Part
 from tpld.progress import progress
 from tpld.provenance import fingerprint
 from tpld.stages.common import read_csv, write_csv
+from tpld.stores.atomic import replacing
 from tpld.stores.lineage import DUMP, expect_dump
 from tpld.stores.predictions import Predictions
 
@@ -28,17 +32,81 @@ def estimate_thresholds(config: Config, predictions: Path, portion: float, out: 
     """Write λ[k] of every class, with what it rests on, to the table `out`."""
     store = Predictions(predictions)
     ranks = ConfidenceRanks(len(store.classes), portion, config.thresholds.every)
-    with progress("counting confidences", 2 * len(store)) as tick:
-        for done, step in ((0, ranks.count), (len(store), ranks.refine)):
-            overlap(
-                len(store),
-                store.logits,
-                lambda i, logits: predict(logits, store.size(i)),
-                lambda i, found, step=step: step(*found),
-                lambda ready, done=done: tick(done + ready),
-            )
-    table = _table(store.classes, portion, ranks.result(), config.thresholds.mined_share)
-    write_csv(table.assign(**{DUMP: fingerprint(predictions)}), out)
+    everything = range(len(store))
+    _walk(store, everything, ranks.count)
+    _walk(store, everything, ranks.refine)
+    _write(config, predictions, store.classes, portion, ranks.result(), out)
+
+
+def count_part(
+    config: Config,
+    predictions: Path,
+    portion: float,
+    part: Part,
+    counted: list[Path],
+    out: Path,
+) -> None:
+    """Write the counts of one part of the images to the file `out` (numpy's ``.npz``).
+
+    Those of pass 1; and where `counted` holds them of all parts, those of pass 2.
+    """
+    store = Predictions(predictions)
+    mine = part.of(len(store))
+    if counted:
+        ranks = _merged(config, portion, counted).fork()
+        _walk(store, mine, ranks.refine)
+    else:
+        ranks = ConfidenceRanks(len(store.classes), portion, config.thresholds.every)
+        _walk(store, mine, ranks.count)
+    with replacing(out) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **ranks.counts())  # pyright: ignore[reportArgumentType]
+
+
+def join_thresholds(
+    config: Config, predictions: Path, portion: float, refined: list[Path], out: Path
+) -> None:
+    """Write λ[k] from the counts of pass 2 of all parts, as `estimate_thresholds` does."""
+    classes, result = Predictions(predictions).classes, _merged(config, portion, refined).result()
+    _write(config, predictions, classes, portion, result, out)
+
+
+def _write(
+    config: Config, dump: Path, classes: list[str], portion: float, result: RankResult, out: Path
+) -> None:
+    """Write the table, which says of which dump it is."""
+    table = _table(classes, portion, result, config.thresholds.mined_share)
+    write_csv(table.assign(**{DUMP: fingerprint(dump)}), out)
+
+
+def _walk(store: Predictions, images: range, add: Callable[..., None]) -> None:
+    """Hand the prediction and confidence of every image to `add`."""
+    with progress("counting confidences", len(images)) as tick:
+        overlap(
+            len(images),
+            lambda k: store.logits(images[k]),
+            lambda k, logits: predict(logits, store.size(images[k])),
+            lambda k, found: add(*found),
+            tick,
+        )
+
+
+def _merged(config: Config, portion: float, files: list[Path]) -> ConfidenceRanks:
+    """The counts of all parts."""
+    found = None
+    for path in files:
+        try:
+            with np.load(path, allow_pickle=False) as counts:
+                ranks = ConfidenceRanks.of_counts(counts, portion, config.thresholds.every)
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise StoreError(
+                f"{path} holds no counts ({error}). Delete it and rerun Snakemake"
+            ) from None
+        if found is None:
+            found = ranks
+        else:
+            found.merge(ranks)
+    assert found is not None
+    return found
 
 
 def _table(

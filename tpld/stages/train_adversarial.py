@@ -53,7 +53,7 @@ def train_adversarial(
     task = Task(
         title=f"{method}, seed {seed}",
         steps=step.steps,
-        batches=AdversarialBatches(*caches, section, step.steps, seed),
+        batches=AdversarialBatches(*caches, section, step.steps, seed, runtime.processes),
         step=step,
         modules={"network": network, "discriminators": discriminators},
         optimizers={"sgd": step.optimizer, **({"adam": step.adam} if step.adam else {})},
@@ -61,6 +61,8 @@ def train_adversarial(
         state=state_file(config, method, settings, seed, inputs, __name__, code),
     )
     history = run(task, runtime)
+    if not runtime.processes.first:
+        return
     write_history(history, out)
     metadata = {"stage": "train_adversarial", "method": method}
     save_model(network, out / "model.safetensors", metadata | card_of(config))

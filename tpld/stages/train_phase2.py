@@ -52,7 +52,9 @@ def train_phase2(
     step = Phase2Step(
         network, discriminator, config.phase2, config.self_training, config.loss, bars, runtime
     )
-    batches = Phase2Batches(data, config.phase2, config.self_training, round_index, seed)
+    batches = Phase2Batches(
+        data, config.phase2, config.self_training, round_index, seed, runtime.processes
+    )
     inputs = [model, target, predictions, thresholds, split]
     task = Task(
         title=f"{method}, seed {seed}, phase-2 round {round_index}",
@@ -67,6 +69,8 @@ def train_phase2(
         ),
     )
     history = run(task, runtime)
+    if not runtime.processes.first:
+        return
     write_history(history, out)
     metadata = {"stage": "train_phase2", "method": method, "round": str(round_index)}
     save_model(network, out / "model.safetensors", metadata | card_of(config))

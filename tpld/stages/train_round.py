@@ -57,7 +57,7 @@ def train_round(
     network = load_trained(config, len(table.names), inputs.model, runtime)
     bars = data.labels.log_threshold
     step = RoundStep(network, config.self_training, loss_of(config, row), bars, runtime)
-    batches = RoundBatches(data, config.self_training, round_index, seed)
+    batches = RoundBatches(data, config.self_training, round_index, seed, runtime.processes)
     files = [path for path in inputs if path is not None]
     code = recipe_class(row.base).__module__
     task = Task(
@@ -71,6 +71,8 @@ def train_round(
         state=state_file(config, f"{method}-{round_index}", settings, seed, files, __name__, code),
     )
     history = run(task, runtime)
+    if not runtime.processes.first:
+        return
     write_history(history, out)
     metadata = {"stage": "train_round", "method": method, "round": str(round_index)}
     save_model(network, out / "model.safetensors", metadata | card_of(config))

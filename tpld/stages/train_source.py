@@ -27,11 +27,12 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
     network = build_model(config, len(table.names))
     start = load_initial(network, config)
     network = runtime.place(network)
-    step = SourceStep(network, config.source_training, runtime)
+    section = config.source_training
+    step = SourceStep(network, section, runtime)
     task = Task(
         title=f"source training, seed {seed}",
-        steps=config.source_training.steps,
-        batches=SourceBatches(Cache(data, table), config.source_training, seed),
+        steps=section.steps,
+        batches=SourceBatches(Cache(data, table), section, seed, runtime.processes),
         step=step,
         modules={"network": network},
         optimizers={"source": step.optimizer},
@@ -39,6 +40,8 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
         state=state_file(config, "source", settings, seed, [data], __name__),
     )
     history = run(task, runtime)
+    if not runtime.processes.first:
+        return
     write_history(history, out)
     save_model(
         network,
@@ -52,7 +55,7 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
         [data],
         seed=seed,
         start=start,
-        batch_norm=config.source_training.batch_norm,
+        batch_norm=section.batch_norm,
         seconds=round(history.attrs["seconds"], 1),
         **runtime.describe(),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tpld.errors import StoreError
+from tpld.parts import WHOLE, Part
 from tpld.stores import zarr_store as zs
 
 _PIXELS = ("image", "y", "x")
@@ -39,6 +40,7 @@ def new_labels(
     origins: dict[int, str],
     run: dict[str, Any],
     weighted: bool = False,
+    part: Part = WHOLE,
 ) -> Iterator[LabelWriter]:
     """Create a label store; it appears at `path` only when the block ends well.
 
@@ -51,8 +53,9 @@ def new_labels(
         origins: meaning of each value of ``origin``.
         run: record of the stage.
         weighted: add a layer of loss weights (full labels).
+        part: the images that this store will hold; see `tpld.stores.assemble`.
     """
-    with zs.new_store(path, "labels", run) as group:
+    with zs.new_store(path, "labels", run, part) as group:
         zs.add_coordinate(group, "image", names)
         zs.add_coordinate(group, "class", classes)
         for name, column in zip(("height", "width"), np.array(sizes).T, strict=True):

@@ -26,6 +26,7 @@ import numpy as np
 
 from tpld.errors import StoreError
 from tpld.method.mixture import log_probabilities, predict
+from tpld.parts import WHOLE, Part
 from tpld.stores import zarr_store as zs
 
 VIEWS = ("image", "mirror")
@@ -112,6 +113,7 @@ def new_predictions(
     views: int,
     dtype: str,
     run: dict[str, Any],
+    part: Part = WHOLE,
 ) -> Iterator[PredictionWriter]:
     """Create a prediction store; it appears at `path` only when the block ends well.
 
@@ -124,8 +126,9 @@ def new_predictions(
         views: 1, or 2 with the mirror image.
         dtype: of the logits: uint16, the fixed point of `encode`, or float32.
         run: record of the stage.
+        part: the images that this store will hold; see `tpld.stores.assemble`.
     """
-    with zs.new_store(path, "predictions", run) as group:
+    with zs.new_store(path, "predictions", run, part) as group:
         zs.add_coordinate(group, "image", names)
         zs.add_coordinate(group, "class", classes)
         zs.add_coordinate(group, "view", VIEWS[:views])

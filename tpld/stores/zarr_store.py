@@ -25,6 +25,7 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from tpld.errors import StoreError
+from tpld.parts import WHOLE, Part
 from tpld.stores.atomic import replacing
 
 _CHUNK = 256
@@ -85,12 +86,16 @@ def add_vector(group: Group, name: str, values: np.ndarray, dim: str) -> None:
 
 
 @contextmanager
-def new_store(path: Path, kind: str, run: dict[str, Any]) -> Iterator[Group]:
-    """Give a group to fill; it is moved to `path`, marked complete, only if all went well."""
+def new_store(path: Path, kind: str, run: dict[str, Any], part: Part = WHOLE) -> Iterator[Group]:
+    """Give a group to fill; it is moved to `path`, marked complete, only if all went well.
+
+    A part of a store has the arrays of the whole, and of some images their shards.
+    """
+    about: dict[str, Any] = {"kind": kind, "run": _plain(run)}
+    if part != WHOLE:
+        about = {"kind": f"{kind}, part", "part": list(part), "run": about["run"]}
     with replacing(path) as partial:
-        group = zarr.create_group(
-            partial, zarr_format=3, attributes={"kind": kind, "run": _plain(run)}
-        )
+        group = zarr.create_group(partial, zarr_format=3, attributes=about)
         yield group
         group.attrs["complete"] = True
         with _quiet():

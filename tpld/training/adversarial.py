@@ -19,6 +19,7 @@ from tpld.methods.base import Adversarial as Recipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.network import Network
+from tpld.processes import ALONE, Processes
 from tpld.runtime import Runtime
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd, set_rate
@@ -32,28 +33,37 @@ class AdversarialBatches(Dataset[Batch]):
     """Batch t of an adversarial training, a function of (seed, t) alone: whole images, resized.
 
     Each batch is a dictionary: ``source`` float32 (B, 3, h, w), its ``label`` int64 (B, h, w) with
-    255, ``target`` float32 (B, 3, h', w'), ``names`` of all images.
+    255, ``target`` float32 (B, 3, h', w'), ``names`` of all images. Of several processes, each
+    draws its own `slots` of the joint batch.
     """
 
     def __init__(
-        self, source: Cache, target: Cache, section: Adversarial, steps: int, seed: int
+        self,
+        source: Cache,
+        target: Cache,
+        section: Adversarial,
+        steps: int,
+        seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         self.source, self.target, self.section = source, target, section
+        self.slots = processes.slots(section.batch_size)
         self.steps, self.key = steps, [seed, 300]
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        slots = range(self.section.batch_size)
+        slots, size = self.slots, self.section.target_size
         of_source = [self._pick(self.source, step, slot, 5) for slot in slots]
         of_target = [self._pick(self.target, step, slot, 6) for slot in slots]
         pairs = [
-            self._labelled(i, self._rng(step, _SOURCE + slot)) for slot, i in enumerate(of_source)
+            self._labelled(i, self._rng(step, _SOURCE + slot))
+            for slot, i in zip(slots, of_source, strict=True)
         ]
         target = [
-            self._image(self.target, i, self.section.target_size, self._rng(step, _TARGET + slot))
-            for slot, i in enumerate(of_target)
+            self._image(self.target, i, size, self._rng(step, _TARGET + slot))
+            for slot, i in zip(slots, of_target, strict=True)
         ]
         return {
             "source": torch.stack([image for image, _ in pairs]),
@@ -88,6 +98,18 @@ class AdversarialBatches(Dataset[Batch]):
         return image, augment.crop_label(label, geo, size, IGNORE)[0]
 
 
+class _Heads(nn.Module):
+    """The logits of all heads as a module's forward pass, which is what can be wrapped."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """See `Network.forward_heads`."""
+        return self.network.forward_heads(image)
+
+
 class AdversarialStep:
     """One step: source cross-entropy and alignment for the network, then one of discriminators.
 
@@ -108,13 +130,16 @@ class AdversarialStep:
         runtime: Runtime,
     ) -> None:
         self.network, self.discriminators, self.recipe = network, discriminators, recipe
-        self.runtime = runtime
+        self.runtime, self.batch_size = runtime, section.batch_size
         self.steps = section.steps or recipe.steps
         self.decay_steps = section.decay_steps or recipe.decay_steps
         # Where BatchNorm learns, both domains share its statistics; else two passes need half the
         # memory, for the first one's activations are gone when the second one starts.
         self.together = section.batch_norm == "train" and section.source_size == section.target_size
         set_batch_norm(network, section.batch_norm)
+        self.heads = runtime.processes.wrap(_Heads(network))
+        # The network's step goes past the wrappings: there the discriminators are constants.
+        self.judges = [runtime.processes.wrap(d) for d in discriminators]
         self.optimizer = make_sgd(network, section, section.learning_rate)
         self.adam = None
         if len(discriminators):
@@ -130,6 +155,7 @@ class AdversarialStep:
         if self.adam:
             set_rate(self.adam, decay)
         label = batch["label"].to(self.runtime.device)
+        processes, share = self.runtime.processes, self._share(label)
         self.optimizer.zero_grad(set_to_none=True)
         self.discriminators.requires_grad_(False)
         if self.together:
@@ -140,27 +166,34 @@ class AdversarialStep:
         else:
             source = self._predict(batch["source"])
             supervised = self._supervised(source, label)
-            supervised.backward()
+            processes.backward(supervised)
             target = self._predict(batch["target"])
         with self.runtime.autocast():
-            terms = self.recipe.align(target, self._judges(), self._classifiers(), progress)
+            found = self.recipe.align(
+                target, list(self.discriminators), self._classifiers(), progress
+            )
+        # Every term is a mean over images, or the same in all processes.
+        terms = {name: share * term for name, term in found.items()}
         total = torch.stack(list(terms.values())).sum()
-        (supervised + total if self.together else total).backward()
+        processes.backward(supervised + total if self.together else total)
         self.optimizer.step()
         losses = {"source": supervised, **terms}
         if self.adam:
-            losses["discriminator"] = self._train_discriminators(source, target, progress)
+            losses["discriminator"] = self._train_discriminators(source, target, progress, share)
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _share(self, label: Tensor) -> float:
+        return self.runtime.processes.share(len(label), self.batch_size)
 
     def _predict(self, image: Tensor) -> list[Tensor]:
         """float32 logits of every head at image size."""
         with self.runtime.autocast():
-            heads = self.network.forward_heads(self.runtime.images(image))
+            heads = self.heads(self.runtime.images(image))
         return [upsample(logits, (image.shape[2], image.shape[3])) for logits in heads]
 
     def _supervised(self, source: list[Tensor], label: Tensor) -> Tensor:
         """Weighted cross-entropy of the heads; 0 where nothing is labelled."""
-        count = (label != IGNORE).sum().clamp(min=1)
+        count = self.runtime.processes.sum((label != IGNORE).sum()).clamp(min=1)
         losses = [
             weight
             * torch.nn.functional.cross_entropy(logits, label, ignore_index=IGNORE, reduction="sum")
@@ -170,21 +203,18 @@ class AdversarialStep:
         return torch.stack(losses).sum()
 
     def _train_discriminators(
-        self, source: list[Tensor], target: list[Tensor], progress: float
+        self, source: list[Tensor], target: list[Tensor], progress: float, share: float
     ) -> Tensor:
         """Logits are constants here."""
         assert self.adam is not None
         self.discriminators.requires_grad_(True)
         source, target = [x.detach() for x in source], [x.detach() for x in target]
         with self.runtime.autocast():
-            loss = self.recipe.judge(source, target, self._judges(), progress)
+            loss = share * self.recipe.judge(source, target, self.judges, progress)
         self.adam.zero_grad(set_to_none=True)
-        loss.backward()
+        self.runtime.processes.backward(loss)
         self.adam.step()
         return loss
-
-    def _judges(self) -> list[nn.Module]:
-        return list(self.discriminators)
 
     def _classifiers(self) -> list[Tensor]:
         """Weights of each head, without biases, as one vector."""

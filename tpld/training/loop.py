@@ -2,12 +2,14 @@
 
 A stage gives a `Task`; everything a step needs is a function of the step's number (the data) and of
 the modules and optimisers (the state), so a run that is killed and started again ends in the same
-weights, bit for bit on a CPU.
+weights, bit for bit on a CPU. Of several processes (`tpld.processes`) all take every step together,
+all see the joint losses, and the first one records and saves.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import math
 import signal
 import time
@@ -24,11 +26,13 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from tpld.errors import StoreError, TrainingError
+from tpld.processes import Processes
 from tpld.progress import progress
 from tpld.runtime import Runtime
 from tpld.stores.atomic import alone, replacing
 from tpld.training.stop import Stop, stop_between_steps
 
+log = logging.getLogger("tpld")
 Batch = dict[str, Any]
 
 
@@ -87,13 +91,13 @@ def _train(task: Task, runtime: Runtime, stop: Stop) -> pd.DataFrame:
     )
     with progress(task.title, task.steps, start) as tick:
         for step, batch in zip(range(start, task.steps), loader, strict=True):
-            losses = {name: value.item() for name, value in task.step(batch, step).items()}
-            _check_finite(losses, step, batch, task)
+            losses = _joint(task.step(batch, step), runtime.processes)
+            _check_finite(losses, step, batch, task, runtime.processes)
             task.history.append({"step": step, **losses})
             done = step + 1
             tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
             if done < task.steps and (stop.wanted or done % task.checkpoint_every == 0):
-                _save(task, done)
+                _save(task, done, runtime.processes)
             stop.now_if_wanted()
     history = pd.DataFrame(task.history)
     history.attrs["seconds"] = time.monotonic() - began
@@ -117,22 +121,36 @@ def finish(task: Task) -> None:
     task.state.unlink(missing_ok=True)
 
 
-def _check_finite(losses: dict[str, float], step: int, batch: Batch, task: Task) -> None:
+def _check_finite(
+    losses: dict[str, float], step: int, batch: Batch, task: Task, processes: Processes
+) -> None:
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
+        names = [name for part in processes.gather(batch["names"]) for name in part]
         raise TrainingError(
             f"step {step}: {', '.join(bad)} is {losses[bad[0]]} on the batch "
-            f"{', '.join(batch['names'])}. Lower the learning rate, use compute.precision: "
+            f"{', '.join(names)}. Lower the learning rate, use compute.precision: "
             f"float32, or look at these files. To start over, delete {task.state}"
         )
 
 
-def _save(task: Task, done: int) -> None:
+def _joint(losses: dict[str, Tensor], processes: Processes) -> dict[str, float]:
+    """The losses of the joint batch: those of its parts add up."""
+    if processes.size == 1:
+        return {name: value.item() for name, value in losses.items()}
+    total = processes.sum(torch.stack([value.float() for value in losses.values()]))
+    return dict(zip(losses, total.tolist(), strict=True))
+
+
+def _save(task: Task, done: int, processes: Processes) -> None:
     """Write model, optimisers, step, history and the random state, whole or not at all."""
+    random = torch.stack(processes.gather(torch.get_rng_state()))
+    if not processes.first:
+        return
     state = {
         "step": done,
         "history": task.history,
-        "rng": torch.get_rng_state(),
+        "rng": random,
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
         "optimizers": {name: opt.state_dict() for name, opt in task.optimizers.items()},
     }
@@ -145,7 +163,10 @@ def _save(task: Task, done: int) -> None:
 
 def _restore(task: Task, runtime: Runtime) -> int:
     """Load the resume point, if any; returns the first step still to do."""
+    processes = runtime.processes
     if not task.state.exists():
+        if not processes.first:  # the same weights, but noise (dropout) of their own
+            torch.manual_seed(torch.initial_seed() + processes.rank)
         return 0
     try:
         # torch writes a checksum of every entry, and does not look at it when it reads.
@@ -158,11 +179,14 @@ def _restore(task: Task, runtime: Runtime) -> int:
             module.load_state_dict(state["modules"][name])
         for name, optimizer in task.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
-        torch.set_rng_state(state["rng"].cpu())
+        random = state["rng"].cpu()
+        mine = random[min(processes.rank, len(random) - 1)]
+        torch.set_rng_state(mine.clone())  # of a view of a larger tensor torch reads astray
     except Exception as error:
         raise StoreError(
             f"{task.state} is no resume point of this stage ({error}). Delete it to start the "
             "stage over"
         ) from None
     task.history[:] = state["history"]
+    log.info("%s: going on at step %d of %d", task.title, state["step"], task.steps)
     return int(state["step"])

@@ -20,6 +20,7 @@ from tpld.method.selection import normalised_excess
 from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
+from tpld.processes import ALONE, Processes
 from tpld.runtime import Runtime
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch
@@ -50,7 +51,8 @@ class Phase2Batches(Dataset[Batch]):
     """Batch t of a phase-2 round, a function of (seed, round, t) alone.
 
     Each batch is a dictionary: ``image`` float32 (2 P, 3, h, w), the P easy crops first;
-    ``soft_label`` float32 (P, K, h, w) and ``weight`` (P, h, w) of the easy ones; ``names``.
+    ``soft_label`` float32 (P, K, h, w) and ``weight`` (P, h, w) of the easy ones; ``names``. Of
+    several processes, each draws its own `slots` of the joint batch of pairs.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Phase2Batches(Dataset[Batch]):
         crops: SelfTraining,
         round_index: int,
         seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         self.data, self.section, self.crops = data, section, crops
+        self.slots = processes.slots(section.pairs)
         for kind, images in (("easy", data.easy), ("hard", data.hard)):
             if not images:
                 raise TrainingError(
@@ -76,14 +80,14 @@ class Phase2Batches(Dataset[Batch]):
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        easy = [self._pick(self.data.easy, step, slot, 3) for slot in range(self.section.pairs)]
-        hard = [self._pick(self.data.hard, step, slot, 4) for slot in range(self.section.pairs)]
+        easy = [self._pick(self.data.easy, step, slot, 3) for slot in self.slots]
+        hard = [self._pick(self.data.hard, step, slot, 4) for slot in self.slots]
         easy_samples, hard_images = [], []
-        for slot, i in enumerate(easy):
+        for slot, i in zip(self.slots, easy, strict=True):
             easy_samples.append(
                 self._easy_sample(i, np.random.default_rng([*self.key, step, slot]))
             )
-        for slot, i in enumerate(hard):
+        for slot, i in zip(self.slots, hard, strict=True):
             rng = np.random.default_rng([*self.key, step, 1000 + slot])
             hard_images.append(self._image(i, self._geometry(i, rng), rng))
         return {
@@ -149,22 +153,26 @@ class Phase2Step:
         log_threshold: np.ndarray,
         runtime: Runtime,
     ) -> None:
-        self.network, self.discriminator, self.runtime = network, discriminator, runtime
+        self.discriminator, self.runtime = discriminator, runtime
         self.section, self.loss = section, loss
         self.log_threshold = torch.as_tensor(log_threshold, dtype=torch.float32).to(runtime.device)
         set_batch_norm(network, training.batch_norm)
+        self.network = runtime.processes.wrap(network)
+        # The network's step goes past the wrapping: there D is a constant.
+        self.judge = runtime.processes.wrap(discriminator)
         self.optimizer = make_sgd(network, training, section.learning_rate)
         rate = section.discriminator_learning_rate
         self.adam = Adam(discriminator.parameters(), lr=rate, betas=(0.9, 0.99))
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Train on P easy and P hard crops; returns each loss before its weight."""
-        device, pairs = self.runtime.device, self.section.pairs
+        device, pairs = self.runtime.device, len(batch["soft_label"])
+        share = self.runtime.processes.share(pairs, self.section.pairs)
         with self.runtime.autocast():
             # One forward pass: with trainable BatchNorm both kinds share their statistics.
             logits = self.network(self.runtime.images(batch["image"]))
         full = upsample(logits, (batch["image"].shape[2], batch["image"].shape[3]))
-        easy = easy_loss(
+        easy = share * easy_loss(
             full[:pairs],
             batch["soft_label"].to(device),
             batch["weight"].to(device),
@@ -177,9 +185,9 @@ class Phase2Step:
         self.discriminator.requires_grad_(False)
         with self.runtime.autocast():
             scores = self.discriminator(maps[pairs:])
-        fooled = adversarial_loss(scores.float())
+        fooled = share * adversarial_loss(scores.float())
         self.optimizer.zero_grad(set_to_none=True)
-        (easy + self.section.adversarial_weight * fooled).backward()
+        self.runtime.processes.backward(easy + self.section.adversarial_weight * fooled)
         self.optimizer.step()
         return {
             "easy": easy.detach(),
@@ -191,9 +199,11 @@ class Phase2Step:
         """Easy is 1, hard is 0; the maps are constants here."""
         self.discriminator.requires_grad_(True)
         with self.runtime.autocast():
-            scores = self.discriminator(maps).float()
-        loss = discriminator_loss(scores[: self.section.pairs], scores[self.section.pairs :])
+            scores = self.judge(maps).float()
+        easy, hard = scores.chunk(2)
+        share = self.runtime.processes.share(len(easy), self.section.pairs)
+        loss = share * discriminator_loss(easy, hard)
         self.adam.zero_grad(set_to_none=True)
-        loss.backward()
+        self.runtime.processes.backward(loss)
         self.adam.step()
         return loss.detach()

@@ -15,12 +15,13 @@ from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
 from tpld.method.labels import ORIGIN_CONFIDENT
-from tpld.method.losses import self_training_loss
+from tpld.method.losses import pixel_counts, self_training_loss
 from tpld.method.mining import crop_origin
 from tpld.method.schedule import source_share_of_round
 from tpld.methods.base import SelfTraining as SelfTrainingRecipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
+from tpld.processes import ALONE, Processes
 from tpld.runtime import Runtime
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
@@ -94,11 +95,20 @@ class RoundBatches(Dataset[Batch]):
 
     Each batch is a dictionary: ``image`` float32 (B, 3, h, w), ``label`` int64 (B, h, w) with 255,
     ``inside`` bool (B, h, w), False on padding, ``is_target`` bool (B,), ``names`` of its images,
-    and with soft labels ``soft_label`` float32 (B, K, h, w), all 0 where there is no label.
+    and with soft labels ``soft_label`` float32 (B, K, h, w), all 0 where there is no label. Of
+    several processes, each draws its own `slots` of the joint batch.
     """
 
-    def __init__(self, data: RoundData, section: SelfTraining, round_index: int, seed: int) -> None:
+    def __init__(
+        self,
+        data: RoundData,
+        section: SelfTraining,
+        round_index: int,
+        seed: int,
+        processes: Processes = ALONE,
+    ) -> None:
         self.data, self.section = data, section
+        self.slots = processes.slots(section.batch_size)
         self.key = [seed, 100 + round_index]
         subset = draw_source_subset(len(data.source), round_index, section, seed)
         self.entries = [(True, i) for i in range(len(data.target))]
@@ -113,10 +123,10 @@ class RoundBatches(Dataset[Batch]):
         stream = self.key[0] * 1000 + self.key[1]
         picked = [
             self.entries[shuffled_index(step * size + slot, len(self.entries), stream)]
-            for slot in range(size)
+            for slot in self.slots
         ]
         samples = []
-        for slot, (is_target, i) in enumerate(picked):
+        for slot, (is_target, i) in zip(self.slots, picked, strict=True):
             rng = np.random.default_rng([*self.key, step, slot])
             sample = self._target_sample if is_target else self._source_sample
             samples.append(sample(i, rng))
@@ -181,7 +191,7 @@ class RoundStep:
         log_threshold: np.ndarray,
         runtime: Runtime,
     ) -> None:
-        self.network, self.runtime = network, runtime
+        self.runtime = runtime
         self.log_threshold = torch.as_tensor(log_threshold, dtype=torch.float32).to(runtime.device)
         self.options: dict[str, Any] = {
             "beta": loss.beta,
@@ -191,6 +201,7 @@ class RoundStep:
         }
         self.on_unlabelled = loss.on_unlabelled
         set_batch_norm(network, section.batch_norm)
+        self.network = runtime.processes.wrap(network)
         self.optimizer = make_sgd(network, section, section.learning_rate)
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -205,6 +216,7 @@ class RoundStep:
             inside = batch["inside"].to(device)
             unlabelled = inside & is_target.view(-1, 1, 1) & (label == IGNORE)
         soft = batch["soft_label"].to(device) if "soft_label" in batch else None
+        counts = self.runtime.processes.sum(pixel_counts(label, is_target, unlabelled))
         loss = self_training_loss(
             full,
             label,
@@ -212,9 +224,10 @@ class RoundStep:
             self.log_threshold,
             soft_label=soft,
             unlabelled=unlabelled,
+            counts=counts,
             **self.options,
         )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.runtime.processes.backward(loss)
         self.optimizer.step()
         return {"loss": loss.detach()}

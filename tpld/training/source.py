@@ -15,6 +15,7 @@ from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
+from tpld.processes import ALONE, Processes
 from tpld.runtime import Runtime
 from tpld.training.loop import Batch
 from tpld.training.optim import make_source_optimizer, set_rate, source_schedule
@@ -36,23 +37,24 @@ class SourceBatches(Dataset[Batch]):
     """Batch t of source training, a function of (seed, t) alone.
 
     Each batch is a dictionary: ``image`` float32 (B, 3, h, w), ``label`` int64 (B, h, w) with 255,
-    ``names`` of its images.
+    ``names`` of its images. Of several processes, each draws its own `slots` of the joint batch.
     """
 
-    def __init__(self, cache: Cache, section: SourceTraining, seed: int) -> None:
+    def __init__(
+        self, cache: Cache, section: SourceTraining, seed: int, processes: Processes = ALONE
+    ) -> None:
         self.cache, self.section, self.seed = cache, section, seed
+        self.slots = processes.slots(section.batch_size)
 
     def __len__(self) -> int:
         return self.section.steps
 
     def __getitem__(self, step: int) -> Batch:
-        size = self.section.batch_size
-        picked = [
-            shuffled_index(step * size + slot, len(self.cache), self.seed) for slot in range(size)
-        ]
+        first = step * self.section.batch_size
+        picked = [shuffled_index(first + j, len(self.cache), self.seed) for j in self.slots]
         samples = [
             source_sample(self.cache, i, self.section, np.random.default_rng([self.seed, step, j]))
-            for j, i in enumerate(picked)
+            for j, i in zip(self.slots, picked, strict=True)
         ]
         return {
             "image": torch.stack([sample.image for sample in samples]),
@@ -90,8 +92,9 @@ class SourceStep:
     """
 
     def __init__(self, network: nn.Module, section: SourceTraining, runtime: Runtime) -> None:
-        self.network, self.runtime = network, runtime
+        self.runtime = runtime
         set_batch_norm(network, section.batch_norm)
+        self.network = runtime.processes.wrap(network)
         self.optimizer = make_source_optimizer(network, section)
         self.factor = source_schedule(section)
 
@@ -103,10 +106,10 @@ class SourceStep:
             logits = self.network(self.runtime.images(batch["image"]))
         full = upsample(logits, (label.shape[1], label.shape[2]))
         # A crop may hold ignored pixels alone: the sum over none is then 0, not NaN.
-        loss = torch.nn.functional.cross_entropy(
-            full, label, ignore_index=IGNORE, reduction="sum"
-        ) / (label != IGNORE).sum().clamp(min=1)
+        count = self.runtime.processes.sum((label != IGNORE).sum()).clamp(min=1)
+        total = torch.nn.functional.cross_entropy(full, label, ignore_index=IGNORE, reduction="sum")
+        loss = total / count
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.runtime.processes.backward(loss)
         self.optimizer.step()
         return {"loss": loss.detach()}

@@ -21,8 +21,7 @@ rule train_adversarial:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=12000,
+        **needs("train_adversarial"),
     params:
         out=subpath(output[0], parent=True),
         model=lambda w, input: f"--model {input.model}" if input.model else "",

@@ -11,6 +11,7 @@ import yaml
 
 import tpld.report
 
+from tpld.data.extent import Extent, extent_of
 from tpld.data.splits import SPLITS
 from tpld.data.sources import (
     benchmark_of,
@@ -24,6 +25,7 @@ from tpld.data.sources import (
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
 from tpld.methods import parse_method, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
+from tpld.resources import crops_of, merging, need
 from tpld.settings import settings_of
 from tpld.errors import TpldError
 from tpld.process import this_process
@@ -52,6 +54,7 @@ THREADS = cfg.compute.threads or len(os.sched_getaffinity(0))
 
 
 ROWS = [parse_method(name) for name in cfg.methods]
+CLASSES = len(class_table(cfg).names)
 # Networks by the folder of their source model, which all rows of a network share.
 NETWORKS = {layout.network(row.network): row.network for row in ROWS}
 
@@ -124,6 +127,75 @@ def data_fingerprint(split, file):
         return None
     files = listed(split)
     return digest(files.names, files.states[file]) if files else None
+
+
+@cache
+def extent(*splits):
+    """How many images some splits have together, and their size."""
+    found = [
+        extent_of(cfg, s, None if cfg.data.kind == "city" else listed(s))
+        for s in splits
+        if has_split(cfg, s)
+    ]
+    images = sum(e.megapixels for e in found) * 1e6 / (found[0].height * found[0].width)
+    return Extent(round(images), found[0].height, found[0].width)
+
+
+@cache
+def row_needs(stage, splits, threads, method, network, parts):
+    """`need` of a row, or of a network; asked for each of its jobs, computed once."""
+    row = cfg.of(method) if method else cfg.with_network(network)
+    read = extent(*splits)
+    source, target = extent("source_train"), extent("target_train")
+    own = getattr(recipe_class(parse_method(method).base), "steps", 0) if method else 0
+    crops = crops_of(row, stage, source, target, own)
+    return need(row, stage, read, CLASSES, threads, crops=crops, parts=parts)
+
+
+def needs(stage, *splits, parts=1):
+    """Resources of a stage that reads some splits; twice as much after a failure (retries).
+
+    `gpu` is asked of a cluster. `gpu_slot` keeps jobs from sharing one machine's GPU: there is one
+    (profiles/default), and it counts for local jobs alone.
+    """
+
+    def of(w, threads):
+        if parts == 1 and PARTS > 1 and stage in SHARED:
+            return merging(extent(*(splits or ("target_train",))))
+        network = NETWORKS[w.network] if hasattr(w, "network") else None
+        read = splits or (getattr(w, "split", "target_train"),)
+        return row_needs(
+            stage, read, threads, getattr(w, "method", None), network, parts
+        )
+
+    return {
+        "gpu": lambda w, threads: of(w, threads).gpus,
+        "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus),
+        "mem_mb": lambda w, threads, attempt: attempt * of(w, threads).mem_mb,
+        "runtime": lambda w, threads, attempt: attempt * of(w, threads).minutes,
+    }
+
+
+# Stages whose images are shared among several jobs, where the configuration says so (parts.smk).
+PARTS = cfg.compute.parts
+SHARED = ("dump", "thresholds", "label", "label_easy", "score")
+
+
+def portion(wildcards):
+    """Share of each class that a round labels."""
+    return portion_of(
+        cfg, parse_method(wildcards.method), *parse_round(wildcards.round)
+    )
+
+
+def parts_of(path):
+    """Folder in which the parts of a result are found, if there are any."""
+    return f"{path}.parts"
+
+
+def all_parts(wildcards, input):
+    """Option of the commands that put parts together."""
+    return f"--parts {input.parts}"
 
 
 def data_files(split):

@@ -42,7 +42,7 @@ rule check_data:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
+        **needs("check_data", *SPLITS),
     params:
         files=[
             data_fingerprint(split, file)
@@ -72,7 +72,7 @@ rule prepare:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
+        **needs("prepare"),
     params:
         # Of the target training images, the pixels alone.
         labels=lambda w: (
@@ -109,7 +109,7 @@ rule prepare_truth:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
+        **needs("prepare"),
     params:
         files=data_fingerprint("target_train", "label"),
         settings=prepare_keys("target_train"),

@@ -18,8 +18,7 @@ rule evaluate:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=6000,
+        **needs("evaluate"),
     params:
         network=network_option,
         settings=settings("evaluate"),
@@ -45,8 +44,7 @@ rule evaluate_round:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=6000,
+        **needs("evaluate", "target_val"),
     params:
         network=network_option,
         settings=settings("evaluate"),

@@ -6,6 +6,7 @@ rule dump_source:
     input:
         model=layout.source("{seed}", "model.safetensors", "{network}"),
         images=layout.data("target_train"),
+        parts=parts_of(layout.source("{seed}", "predictions.zarr", "{network}")),
     output:
         directory(layout.source("{seed}", "predictions.zarr", "{network}")),
     log:
@@ -16,9 +17,9 @@ rule dump_source:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=6000,
+        **needs("dump"),
     params:
+        part=all_parts,
         network=network_option,
         settings=settings_of_network("dump"),
         code=code("dump"),
@@ -26,7 +27,7 @@ rule dump_source:
         "predicting the target with the source model: {wildcards.network}, seed {wildcards.seed}"
     shell:
         "tpld dump {params.network} --model {input.model}"
-        " --images {input.images}"
+        " --images {input.images} {params.part}"
         " --out {output} --log {log}"
 
 
@@ -34,6 +35,9 @@ rule dump:
     input:
         model=lambda w: layout.model_before(w.method, w.seed, w.round),
         images=layout.data("target_train"),
+        parts=parts_of(
+            layout.round("{method}", "{seed}", "{round}", "predictions.zarr")
+        ),
     output:
         directory(layout.round("{method}", "{seed}", "{round}", "predictions.zarr")),
     log:
@@ -44,9 +48,9 @@ rule dump:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=6000,
+        **needs("dump"),
     params:
+        part=all_parts,
         network=network_option,
         settings=settings("dump"),
         code=code("dump"),
@@ -54,12 +58,13 @@ rule dump:
         "predicting the target: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld dump {params.network} --model {input.model} --images {input.images}"
-        " --out {output} --log {log}"
+        " {params.part} --out {output} --log {log}"
 
 
 rule thresholds:
     input:
-        lambda w: layout.predictions(w.method, w.seed, w.round),
+        predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "thresholds.csv")),
     output:
         layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
     log:
@@ -70,15 +75,16 @@ rule thresholds:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
+        **needs("thresholds"),
     params:
-        portion=lambda w: portion_of(cfg, parse_method(w.method), *parse_round(w.round)),
+        part=all_parts,
+        portion=portion,
         settings=settings("thresholds"),
         code=code("thresholds"),
     message:
         "thresholds λ: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld thresholds --predictions {input} --portion {params.portion}"
+        "tpld thresholds --predictions {input.predictions} --portion {params.portion} {params.part}"
         " --out {output} --log {log}"
 
 
@@ -86,6 +92,7 @@ rule label:
     input:
         predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
+        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "labels.zarr")),
     output:
         directory(
             layout.round("{method}", "{seed}", "{round,round\\d+}", "labels.zarr")
@@ -98,15 +105,16 @@ rule label:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
+        **needs("label"),
     params:
+        part=all_parts,
         settings=settings("label"),
         code=code_of_method("label"),
     message:
         "pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld label --method {wildcards.method} --predictions {input.predictions}"
-        " --thresholds {input.thresholds} --out {output} --log {log}"
+        " --thresholds {input.thresholds} {params.part} --out {output} --log {log}"
 
 
 rule assess:
@@ -127,7 +135,7 @@ rule assess:
         "../../envs/tpld.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        **needs("assess"),
     params:
         truth=lambda w, input: f"--truth {input.truth}" if input.truth else "",
         code=code("assess"),

@@ -24,8 +24,7 @@ rule train_round:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=8000,
+        **needs("train_round"),
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,

@@ -7,6 +7,7 @@ rule score:
     input:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
+        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "confidence.csv")),
     output:
         layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "confidence.csv"),
     log:
@@ -17,15 +18,16 @@ rule score:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
+        **needs("score"),
     params:
+        part=all_parts,
         settings=settings("score"),
         code=code("confidence"),
     message:
         "image confidence: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld score --predictions {input.predictions}"
-        " --thresholds {input.thresholds} --out {output} --log {log}"
+        " --thresholds {input.thresholds} {params.part} --out {output} --log {log}"
 
 
 rule split:
@@ -58,6 +60,7 @@ rule label_easy:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
+        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "labels.zarr")),
     output:
         directory(
             layout.round(
@@ -72,15 +75,17 @@ rule label_easy:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
+        **needs("label_easy"),
     params:
+        part=all_parts,
         settings=settings("label_easy"),
         code=code("full_labels"),
     message:
         "full labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld label-easy --predictions {input.predictions}"
-        " --thresholds {input.thresholds} --split {input.split} --out {output} --log {log}"
+        " --thresholds {input.thresholds} --split {input.split} {params.part}"
+        " --out {output} --log {log}"
 
 
 rule train_phase2:
@@ -106,8 +111,7 @@ rule train_phase2:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=8000,
+        **needs("train_phase2"),
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,

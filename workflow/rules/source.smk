@@ -18,8 +18,7 @@ rule train_source:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=8000,
+        **needs("train_source", "source_train"),
     params:
         out=subpath(output[0], parent=True),
         network=network_option,

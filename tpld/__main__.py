@@ -1,0 +1,5 @@
+"""`python -m tpld` is the command `tpld`: torchrun starts it so."""
+
+from tpld.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""How many images a split has and how large they are, as far as a plan needs to know it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from PIL import Image
+
+from tpld.config import Config
+from tpld.data.folders import folders_of
+from tpld.data.sources import Files
+from tpld.data.splits import Split
+
+_UNKNOWN = (1024, 2048)
+
+
+class Extent(NamedTuple):
+    """Images of a split, and the height and width of one, in pixels."""
+
+    images: int
+    height: int
+    width: int
+
+    @property
+    def megapixels(self) -> float:
+        """Of all images."""
+        return self.images * self.height * self.width / 1e6
+
+
+def extent_of(config: Config, split: Split, files: Files | None) -> Extent:
+    """Counted from the files that a plan has listed; None where they are not there (yet).
+
+    The size is that of decoded images: as configured, as the data set is known to have it, or that
+    of the first file. What nothing tells is taken for 3000 images of 1024x2048.
+    """
+    if config.data.kind == "city":
+        city = config.data.city
+        return Extent(getattr(city, split), city.height, city.width)
+    folders = folders_of(config, split)
+    size = (folders.resize or folders.size) if folders else None
+    if size is None and files:
+        size = _size_of(files.images[0])
+    return Extent(len(files.names) if files else 3000, *(size or _UNKNOWN))
+
+
+def _size_of(path: str) -> tuple[int, int] | None:
+    """Height and width in the header of an image file; None where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except OSError:
+        return None  # checking the data will say so
