@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -220,7 +221,7 @@ def test_a_loading_process_of_a_killed_writer_is_waited_for(tmp_path):
                 release.wait(60)
                 os._exit(0)
             holding.set()
-            release.wait(60)
+            time.sleep(60)  # not a wait for `release`: killed in it, it would never be set again
 
     first = context.Process(target=hold)
     first.start()
