@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -263,9 +264,8 @@ class Viewer:
             self.truth(shown),
             origins_of(shown.round, iterations),
         )
-        at = shown.round.index(shown.image)
-        known = at < shown.scan.progress.done
-        answer["confidence"] = shown.scan.confidence(at) if known else None
+        confidence = shown.scan.confidence(shown.round.index(shown.image))
+        answer["confidence"] = None if math.isnan(confidence) else confidence
         answer["easy"] = shown.round.easy.get(shown.image)
         return JSONResponse(answer)
 

@@ -21,8 +21,7 @@ from tpld.report.colors import (
     rgb,
 )
 
-SCORE_TOP = 2.0
-"""Normalised scores above this look the same."""
+_SCORE_TOP = 1.5  # normalised scores above it look the same
 _CLEAR = 255  # palette entry without colour
 
 
@@ -62,9 +61,10 @@ def confidence_map(log_p: np.ndarray) -> bytes:
 
 
 def score_map(excess: np.ndarray) -> bytes:
-    """float (H, W), r - 1 of a class: orange under the bar, violet from it on, pale at it."""
-    place = (np.clip(excess, -1, SCORE_TOP - 1) + 1) / SCORE_TOP
-    return _indexed((place * 254).astype(np.uint8), _score_colors())
+    """float (H, W), r - 1 of a class: orange to white under the bar, violet from it on."""
+    under = 126 * (np.clip(excess, -1, 0) + 1)
+    over = 127 + 127 * np.clip(excess / (_SCORE_TOP - 1), 0, 1)
+    return _indexed(np.where(excess < 0, under, over).astype(np.uint8), _score_colors())
 
 
 def error_map(given: np.ndarray, truth: np.ndarray) -> bytes:
@@ -91,16 +91,19 @@ def _confidence_colors() -> np.ndarray:
 
 @cache
 def _score_colors() -> np.ndarray:
-    """uint8 (255, 3): the bar, r = 1, is in the middle."""
+    """uint8 (255, 3): a step in the middle, where r = 1, so that the bar shows as an edge."""
     from matplotlib import colormaps
 
-    return (colormaps["PuOr_r"](np.linspace(0, 1, 255))[:, :3] * 255).astype(np.uint8)
+    places = np.concatenate([np.linspace(0, 0.5, 127), np.linspace(0.75, 1, 128)])
+    return (colormaps["PuOr"](places)[:, :3] * 255).astype(np.uint8)
 
 
 def _indexed(shown: np.ndarray, colors: np.ndarray) -> bytes:
     """Palette picture whose entry 255 is clear."""
     picture = Image.fromarray(np.ascontiguousarray(shown))
-    picture.putpalette(np.ascontiguousarray(colors).tobytes())
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colors)] = colors
+    picture.putpalette(palette.tobytes())
     alpha = bytes([255] * 255 + [0])
     return _encoded(picture, "PNG", transparency=alpha, compress_level=3)
 

@@ -75,10 +75,7 @@ def position(scan: Scan, query: Query, image: str) -> int | None:
 
 def _figures(scan: Scan, class_id: int | None) -> dict[str, np.ndarray]:
     """Figures of every image, (N,) each; NaN where unknown."""
-    done = scan.progress.done
-    confidence = np.full(len(scan.pixels), np.nan)
-    confidence[:done] = [scan.confidence(i) for i in range(done)]
-    found = {"confidence": confidence}
+    found = {"confidence": np.array([scan.confidence(i) for i in range(len(scan.pixels))])}
     for place, name in enumerate(FIGURES):
         found[name] = scan.figures[:, place]
     if class_id is not None:

@@ -98,7 +98,9 @@ class Scan:
         self._save()
 
     def confidence(self, i: int) -> float:
-        """conf_t of image i (METHOD 8)."""
+        """conf_t of image i (METHOD 8); NaN before it is counted, or without any λ."""
+        if i >= self._done or self.round.thresholds is None:
+            return math.nan
         return image_confidence(
             self.predicted[i],
             self.confident[i],
