@@ -18,6 +18,14 @@ from tpld.stages.label import label
 from tpld.stages.thresholds import estimate_thresholds
 
 
+@pytest.fixture(autouse=True)
+def threads_of_numba(monkeypatch):
+    """Commands set them where nobody has; numba accepts no other number than its first."""
+    import numba
+
+    monkeypatch.setenv("NUMBA_NUM_THREADS", str(numba.config.NUMBA_NUM_THREADS))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> tuple[Path, Config]:
     """A checkpoint of a small network with random weights, and its configuration."""
@@ -27,7 +35,8 @@ def trained(tmp_path_factory) -> tuple[Path, Config]:
     torch.manual_seed(0)
     network = build_model(config, 3)
     # Random weights alone predict one class everywhere.
-    torch.nn.init.normal_(network.get_submodule("head.main")[0].weight, std=1.0)
+    for parameter in network.get_submodule("head.main").parameters():
+        torch.nn.init.normal_(parameter)
     path = made.root / "model.safetensors"
     save_model(network, path, {"stage": "source", "seed": "0"} | card_of(config))
     return path, config

@@ -265,6 +265,7 @@ def _classes(
             color = tuple(int(channel) for channel in palette[value])
         if names is not None:
             name = names[place]
+            color = CLASSES.get(name, color)
         entries.append(
             {
                 "id": value,
