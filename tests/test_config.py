@@ -326,3 +326,48 @@ def test_values_that_no_file_can_hold(empty_folders, section, changes):
 def test_more_bounds(tree):
     with pytest.raises(ConfigError):
         load_config(tree)
+
+
+@pytest.mark.parametrize(
+    "results", ["a b", "x;touch y", "$(x)", "`x`", "a'b", "-x", "{x}", "a\nb", "", "~/x", "a&b"]
+)
+def test_a_results_path_that_a_shell_would_read_is_refused(results):
+    with pytest.raises(ConfigError, match="results: String should match pattern"):
+        load_config({**TRAINED, "results": results})
+
+
+@pytest.mark.parametrize("results", ["results", "/data/x_1.2/r-s", "../r", "Ergebnisse/über"])
+def test_usual_results_paths_are_allowed(results):
+    assert load_config({**TRAINED, "results": results}).results == results
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [*a]\nmethods: *a", "unfolds to more than 100000 entries"),
+        ("methods: " + "[" * 3000, "nested too deeply|no valid YAML"),
+        ("data: 0x" + "f" * 9000, "a number of thousands of digits"),
+        ("seeds: 2001-99-99", "no valid YAML"),
+        ('methods: !!python/object/apply:os.system ["true"]', "no valid YAML"),
+    ],
+)
+def test_text_made_to_break_the_reader(tmp_path, text, said):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(tmp_path / "c.yaml")
+
+
+def test_an_alias_bomb_is_refused(tmp_path):
+    levels = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]" for i in range(1, 9)]
+    (tmp_path / "c.yaml").write_text("\n".join(levels))
+    with pytest.raises(ConfigError, match="unfolds to more than"):
+        load_config(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    "city", [{"seed": -1}, {"height": 64, "width": 400}, {"height": 5000}, {"target_val": 100_001}]
+)
+def test_a_city_that_cannot_be_drawn_is_refused(city):
+    with pytest.raises(ConfigError, match=r"data\.city"):
+        load_config({**TRAINED, "data": {"city": city}})

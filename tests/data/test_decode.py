@@ -109,3 +109,11 @@ def test_resizing_is_height_first_and_makes_no_new_labels(tmp_path):
     assert label.tolist() == [[0, 0, 0, 1, 1, 1]] * 2
     Image.fromarray(raw.astype(np.uint16)).save(tmp_path / "l16.png")
     assert decode_label(tmp_path / "l16.png", TABLE, (2, 6)).tolist() == label.tolist()
+
+
+def test_no_program_is_started_for_a_file(tmp_path):
+    """PIL hands PostScript to Ghostscript, whatever the name of the file says."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with pytest.raises(DataError, match=r"cannot be decoded .* known formats: PNG, JPEG"):
+        decode_image(path)

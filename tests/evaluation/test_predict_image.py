@@ -5,6 +5,7 @@ from torch import nn
 
 from tpld.config import Compute, Protocol
 from tpld.config.evaluation import CRST
+from tpld.errors import TrainingError
 from tpld.evaluation.protocols import name_of, stamp
 from tpld.runtime import resolve
 from tpld.stages.evaluate import predict_image
@@ -84,3 +85,15 @@ def test_a_stamp_carries_all_that_a_number_depends_on():
     )
     assert stamp(single, [(4, 4), (4, 5)], 2).endswith("scored at 2 sizes of labels, 2 classes")
     assert name_of(stamp(single, city, 16)) == "single_512x1024"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_are_no_prediction(runtime, value):
+    class Broken(Edges):
+        def forward(self, image):
+            logits = super().forward(image)
+            logits[0, 1, 2, 3] = value
+            return logits
+
+    with pytest.raises(TrainingError, match="logits that are not finite"):
+        predict_image(Broken(), np.zeros((4, 6, 3), np.uint8), Protocol(name="p"), runtime)
