@@ -13,6 +13,9 @@ from tpld.layout import Layout, parse_round
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 cfg = load_config(config)
 layout = Layout(cfg)
 

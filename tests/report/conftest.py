@@ -1,6 +1,7 @@
 """A small experiment, written with the real writers; what is in it is known pixel by pixel."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tpld.data.cache import write_cache
 from tpld.data.sources import class_table, has_truth, list_items
 from tpld.evaluation.confusions import confusions_to_table
 from tpld.layout import Layout, parse_round
+from tpld.report.networks import Predicted, from_logits
+from tpld.report.sections import examples, hard
 from tpld.stages.report import report
 from tpld.stores.labels import new_labels
 from tpld.stores.predictions import new_predictions
@@ -91,7 +94,8 @@ def _write_data(config: Config, root: Path) -> None:
     (root / "source.txt").write_text("source")
     (root / "val.txt").write_text("val")
     layout, table = Layout(config), class_table(config)
-    for split, kinds in (("target_train", ("images",)), ("target_val", ("images",))):
+    judged = ("images", "labels") if has_truth(config, "target_val") else ("images",)
+    for split, kinds in (("target_train", ("images",)), ("target_val", judged)):
         items = list_items(config, split)  # type: ignore[arg-type]
         write_cache(Path(layout.data(split)), items, kinds, table, None, 1)  # type: ignore[arg-type]
     if has_truth(config, "target_train"):
@@ -204,6 +208,21 @@ def _csv(path: str | Path, **columns: object) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(columns).to_csv(path, index=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks() -> Iterator[None]:
+    """Instead of checkpoints: each method of the small experiment sees the same random logits."""
+
+    def predict(_: object, method: str, images: list[np.ndarray]) -> list[Predicted]:
+        rng = np.random.default_rng(len(method))
+        logits = [rng.normal(0, 3, (2, len(CLASSES), 3, 5)).astype(np.float32) for _ in images]
+        return [from_logits(one, (HEIGHT, WIDTH)) for one in logits]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (examples, hard):
+            patch.setattr(module, "predict_images", predict)
+        yield
 
 
 class Page:

@@ -11,7 +11,8 @@ import pytest
 from tests.report.conftest import METHODS, Page, make_config
 from tpld.stages import report as stage
 
-ANCHORS = ["setting", "comparison", "curves", "labels", "voting", "split", "confusion", "cost"]
+ANCHORS = ["setting", "comparison", "curves", "labels", "voting", "split", "hard", "examples",
+           "confusion", "cost"]  # fmt: skip
 _VOID = {"meta", "link", "img"}
 
 
@@ -97,8 +98,8 @@ def test_a_missing_ground_truth_is_said_and_the_rest_works(without_truth):
 
 
 def test_source_alone_has_no_rounds(source_alone):
-    assert sections(source_alone) == ["setting", "comparison", "curves", "confusion", "cost",
-                                      "missing"]  # fmt: skip
+    assert sections(source_alone) == ["setting", "comparison", "curves", "examples", "confusion",
+                                      "cost", "missing"]  # fmt: skip
     missing = section_text(source_alone, "missing")
     assert "no method that makes pseudo labels" in missing
     assert "no method with TPLD" in missing

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tpld.report import pictures
+from tpld.report import colors, pictures
 
 PALETTE = np.zeros((256, 3), np.uint8)
 PALETTE[:2] = [(128, 64, 128), (0, 0, 230)]
@@ -44,9 +44,7 @@ def test_added_labels_are_coloured_by_right_wrong_and_unknown():
     seen = picture[24, [8, 24, 40, 56]]
     base = seen[3].mean()
     assert seen[3] == pytest.approx([60 + 0.45 * 255] * 3, abs=4)
-    for color, wanted in zip(
-        seen[:3], (pictures.RIGHT, pictures.WRONG, pictures.UNKNOWN), strict=True
-    ):
+    for color, wanted in zip(seen[:3], (colors.RIGHT, colors.WRONG, colors.UNKNOWN), strict=True):
         assert color == pytest.approx(0.15 * base + 0.85 * np.array(wanted), abs=4)
     blind = decode(pictures.added_map(image, added, label, None)).astype(int)
     assert blind[24, 24] == pytest.approx(blind[24, 8], abs=4)

@@ -1,21 +1,31 @@
 """What the sections compute, against numbers worked by hand."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from tests.report.conftest import CLASSES, METHODS, NAMES, PLAIN
+from tests.report.conftest import CLASSES, METHODS, NAMES, PLAIN, make_config, truth_of
+from tpld.method.self_information import self_information
+from tpld.report.blocks import Gallery
 from tpld.report.experiment import Experiment
+from tpld.report.networks import self_information_map
+from tpld.report.sections import examples
 from tpld.report.sections.comparison import comparison_section, headline
 from tpld.report.sections.cost import collect_jobs, duration
 from tpld.report.sections.curves import miou_over_rounds
+from tpld.report.sections.examples import examples_section, spread
+from tpld.report.sections.hard import hard_section
+from tpld.report.sections.label_classes import class_tables
 from tpld.report.sections.labels import label_table
-from tpld.report.sections.losses import thin
+from tpld.report.sections.losses import loss_plots, thin
 from tpld.report.sections.split import _bins, _cut
 from tpld.report.sections.thresholds import threshold_table
 from tpld.report.sections.voting import added_scores, choose
+from tpld.report.style import method_looks
 from tpld.stores.labels import Labels
 
 
@@ -68,6 +78,70 @@ def test_labels_have_density_and_accuracy_by_origin(experiment):
     assert first["voted_1 density"] == 25
     assert first["voted_1 accuracy"] == 40
     assert np.isnan(first["full accuracy"])
+
+
+def test_labels_by_class_are_shares_of_all_pixels(experiment):
+    density, accuracy = class_tables(experiment, "crst_mrkld+tpld")
+    assert density.index.tolist() == CLASSES
+    # Of 200 pixels 100 are road and confident, 90 of them right; 50 road and voted, 20 right.
+    assert density.loc["road", ("round0", "confident")] == 50
+    assert density.loc["road", ("round0", "voted_1")] == 25
+    assert accuracy.loc["road", ("round0", "confident")] == 90
+    assert accuracy.loc["road", ("phase2_round0", "full")] == 40
+    assert np.isnan(density.loc["last"]).all()
+
+
+def test_adversarial_rows_have_curves_and_no_rounds(tmp_path):
+    config = make_config(tmp_path, True, ["source", "clan"], [0])
+    experiment = Experiment(config)
+    assert loss_plots(experiment) == []
+    history = {"step": range(9), "source": 1.0, "adversarial": 0.01, "discrepancy": 0.002,
+               "discriminator": 0.7}  # fmt: skip
+    path = Path(experiment.layout.method("clan", 0, "history.csv"))
+    path.parent.mkdir(parents=True)
+    pd.DataFrame(history).to_csv(path, index=False)
+    (drawn,) = loss_plots(experiment)
+    text = base64.b64decode(drawn.source.split(",")[1]).decode()
+    assert "<!-- clan: adversarial -->" in text
+    assert "<!-- clan: discrepancy -->" in text
+
+
+def test_self_information_is_the_entropy_as_a_share_of_its_largest():
+    p = np.array([[0.25, 1, 0.5], [0.25, 0, 0.5], [0.25, 0, 0], [0.25, 0, 0]], np.float32)
+    with np.errstate(divide="ignore"):
+        log_p = np.log(p)[:, None]
+    assert self_information_map(log_p)[0].tolist() == pytest.approx([1, 0, 0.5], abs=1e-6)
+    half = self_information(torch.tensor([[[[0.0]], [[0.0]], [[-90.0]], [[-90.0]]]])).sum()
+    assert self_information_map(log_p)[0, 2] == pytest.approx(float(half), abs=1e-6)
+
+
+def test_hard_images_are_the_least_confident_ones(experiment):
+    section = hard_section(experiment)
+    galleries = [block for block in section.blocks if isinstance(block, Gallery)]
+    assert [g.title for g in galleries] == [f"crst_mrkld+tpld: target<{i}>" for i in (4, 3, 2)]
+    labels = [tile.label for tile in galleries[0].tiles]
+    assert labels[0] == "image"
+    assert labels[1].startswith("self-information before, mean 0.")
+    assert labels[2].startswith("self-information after, mean 0.")
+    assert labels[-1] == "ground truth"
+
+
+def test_examples_are_spread_over_the_list_and_judged(experiment):
+    assert spread(60) == [10, 30, 50]
+    assert spread(2) == [0, 1]
+    galleries = [b for b in examples_section(experiment).blocks if isinstance(b, Gallery)]
+    assert [g.title for g in galleries] == ["val"]
+    labels = [tile.label for tile in galleries[0].tiles]
+    assert labels[:2] == ["image", "ground truth"]
+    assert [label.split(":")[0] for label in labels[2:]] == METHODS
+    predicted = examples.predict_images(experiment, METHODS[0], [np.zeros((24, 40, 3), np.uint8)])
+    right = 100 * (predicted[0].prediction == truth_of(1)).mean()
+    assert labels[2] == f"source: {right:.1f} %"
+
+
+def test_many_methods_look_different():
+    looks = method_looks([f"m{i}" for i in range(12)])
+    assert len(set(looks.values())) == 13
 
 
 def test_thresholds_of_unpredicted_classes_are_blank(experiment):

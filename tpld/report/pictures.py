@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import cm, colormaps, colors
 from PIL import Image
 
 from tpld.data.sources import IGNORE
+from tpld.report.blocks import Plot
 from tpld.report.colors import CONFIDENCE_MAP, RIGHT, SURE, UNKNOWN, UNSURE, WRONG
-from tpld.report.style import data_uri
+from tpld.report.style import data_uri, figure, plot
 
 WIDTH = 480
+INFORMATION_TOP = 0.8
+"""Self-information above this looks the same; two classes of equal p have 1 / log2 K."""
 
 
 def photo(image: np.ndarray, width: int = WIDTH) -> str:
@@ -23,10 +26,10 @@ def photo(image: np.ndarray, width: int = WIDTH) -> str:
 def label_map(label: np.ndarray, palette: np.ndarray, width: int = WIDTH) -> str:
     """uint8 (H, W) in class colours, white where there is no label, as a PNG."""
     small = _sample(label, width)
-    colors = palette.copy()
-    colors[IGNORE] = 255
+    shown = palette.copy()
+    shown[IGNORE] = 255
     picture = Image.fromarray(small, mode="P")
-    picture.putpalette(colors.tobytes())
+    picture.putpalette(shown.tobytes())
     return _png(picture)
 
 
@@ -36,6 +39,23 @@ def confidence_map(log_p: np.ndarray, width: int = WIDTH) -> str:
     place = 1 - np.log(loss / SURE) / np.log(UNSURE / SURE)
     rgb = (colormaps[CONFIDENCE_MAP](place)[..., :3] * 255).astype(np.uint8)
     return _jpeg(Image.fromarray(rgb))
+
+
+def information_map(information: np.ndarray, width: int = WIDTH) -> str:
+    """float (H, W), self-information from 0 (dark) to `INFORMATION_TOP` and more (bright)."""
+    place = np.clip(_sample(information, width) / INFORMATION_TOP, 0, 1)
+    rgb = (colormaps[CONFIDENCE_MAP](place)[..., :3] * 255).astype(np.uint8)
+    return _jpeg(Image.fromarray(rgb))
+
+
+def information_scale() -> Plot:
+    """The colour scale of `information_map`."""
+    scale = cm.ScalarMappable(colors.Normalize(0, INFORMATION_TOP), CONFIDENCE_MAP)
+    with figure(5, 0.75) as drawing:
+        bar = drawing.colorbar(scale, cax=drawing.add_subplot(), orientation="horizontal")
+        bar.ax.grid(visible=False)
+        bar.set_label("self-information, a share of its largest value")
+        return plot(drawing, "Colour scale of the self-information maps", wide=False)
 
 
 def added_map(

@@ -15,7 +15,8 @@ from tpld.report.blocks import Plot
 from tpld.report.colors import COLORS, ORIGIN_COLORS
 
 GREY = "#555555"
-MARKERS = "sD^vPX"
+# One more than colours, so that both together tell many methods apart.
+MARKERS = "sD^vPX<"
 _HATCHES = {"confident": "", "voted_1": "///", "voted_2": "\\\\\\", "voted_3": "xxx", "full": "--"}
 ORIGINS = {meaning: (color, _HATCHES[meaning]) for meaning, color in ORIGIN_COLORS.items()}
 FULL_WIDTH = 10.6  # inches; 96 of a browser's pixels each

@@ -11,6 +11,8 @@ from tpld.report.sections.comparison import comparison_section, headline
 from tpld.report.sections.confusion import confusion_section
 from tpld.report.sections.cost import cost_section
 from tpld.report.sections.curves import curves_section
+from tpld.report.sections.examples import examples_section
+from tpld.report.sections.hard import hard_section
 from tpld.report.sections.labels import labels_section
 from tpld.report.sections.setting import setting_section
 from tpld.report.sections.split import split_section
@@ -24,6 +26,8 @@ _SECTIONS = (
     labels_section,
     voting_section,
     split_section,
+    hard_section,
+    examples_section,
     confusion_section,
     cost_section,
 )

@@ -62,7 +62,13 @@ rule compare:
         rounds=round_tables,
         models=final_models,
     output:
-        multiext(f"{layout.root}/comparison", ".csv", ".md", ".tex"),
+        report(
+            f"{layout.root}/comparison.csv",
+            caption="../report/comparison.rst",
+            category="Figures",
+            labels={"what": "comparison of the methods"},
+        ),
+        multiext(f"{layout.root}/comparison", ".md", ".tex"),
         config=f"{layout.root}/config.yaml",
     log:
         f"{layout.root}/logs/compare.log",
@@ -87,7 +93,13 @@ rule table:
     input:
         evaluations_of_table,
     output:
-        multiext(f"{layout.root}/{{which,table[12]}}", ".csv", ".md", ".tex"),
+        report(
+            f"{layout.root}/{{which,table[12]}}.csv",
+            caption="../report/table.rst",
+            category="Figures",
+            labels={"what": "{which} of the paper"},
+        ),
+        multiext(f"{layout.root}/{{which,table[12]}}", ".md", ".tex"),
     log:
         f"{layout.root}/logs/{{which}}.log",
     benchmark:
@@ -111,17 +123,24 @@ rule report:
     input:
         rules.compare.output,
         data=layout.data("target_train"),
+        models=final_models,
     output:
-        f"{layout.root}/report.html",
+        report(
+            f"{layout.root}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"what": "everything, explained"},
+        ),
     log:
         f"{layout.root}/logs/report.log",
     benchmark:
         f"{layout.root}/logs/report.tsv"
     conda:
         "../../envs/tpld.yaml"
-    threads: 1
+    threads: THREADS
     resources:
-        mem_mb=2000,
+        gpu=1,
+        mem_mb=6000,
     params:
         code=code("report") + [fingerprint(path) for path in report_templates()],
     message:

@@ -60,7 +60,9 @@ def _draw_miou(experiment: Experiment) -> Plot | None:
         method: [miou_over_rounds(experiment, method, seed) for seed in experiment.seeds]
         for method in experiment.adapting
     }
-    if not any((series.index > 0).any() for many in curves.values() for series in many):
+    # Adversarial rows train in one go, and rows that have not run have no round either.
+    curves = {m: many for m, many in curves.items() if any((s.index > 0).any() for s in many)}
+    if not curves:
         return None
     looks = method_looks(experiment.methods)
     with figure(FULL_WIDTH, 3.4) as drawing:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from tpld.evaluation.labels import summarise_labels
 from tpld.report.blocks import Block, Cell, Plot, Section, Table, number, percent
 from tpld.report.experiment import Experiment
+from tpld.report.sections.label_classes import class_plot
 from tpld.report.style import FULL_WIDTH, GREY, ORIGINS, figure, plot, short_round
 
 _LEAST = 0.1  # percent of the pixels; the accuracy of fewer says nothing
@@ -28,6 +29,8 @@ def labels_section(experiment: Experiment) -> Section:
             continue
         judged |= bool(table["accuracy"].notna().any())
         blocks += [_draw(table, method), _figures_table(table, method)]
+        by_class = class_plot(experiment, method)
+        blocks += [by_class] if by_class else []
     if not blocks:
         why = "there is no method that makes pseudo labels, or none has made any yet."
         return Section("labels", _TITLE, missing=why)

@@ -1,4 +1,4 @@
-"""Figures of the training losses of all three stages."""
+"""Figures of the training losses of every stage that trains."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tpld.layout import parse_round
+from tpld.methods import parse_method
 from tpld.report.blocks import Plot
 from tpld.report.experiment import Experiment, read_table
 from tpld.report.style import FULL_WIDTH, GREY, figure, method_looks, plot
@@ -23,8 +24,9 @@ _PARTS = {
 
 
 def loss_plots(experiment: Experiment) -> list[Plot]:
-    """Losses of source training and phase 1, then of phase 2; what was not trained is left out."""
-    return [p for p in (_draw_losses(experiment), _draw_phase2(experiment)) if p]
+    """Losses of each stage that trains; what was not trained is left out."""
+    found = (_draw_losses(experiment), _draw_phase2(experiment), _draw_adversarial(experiment))
+    return [p for p in found if p]
 
 
 def _histories(experiment: Experiment, method: str, phase2: bool) -> list[list[pd.DataFrame]]:
@@ -97,6 +99,51 @@ def _draw_phase2(experiment: Experiment) -> Plot | None:
             "network learns to make hard ones pass as easy. At ln 2 = 0.693 the discriminator "
             "is undecided.",
         )
+
+
+def _draw_adversarial(experiment: Experiment) -> Plot | None:
+    """Losses of the rows that align domains: cross-entropy, what aligns, and the discriminators."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for method in (m for m in experiment.adapting if parse_method(m).kind == "adversarial"):
+        paths = [experiment.layout.method(method, s, "history.csv") for s in experiment.seeds]
+        tables = [read_table(Path(path)) for path in paths]
+        found[method] = [table for table in tables if table is not None]
+    found = {method: tables for method, tables in found.items() if tables}
+    if not found:
+        return None
+    with figure(FULL_WIDTH, 3.1) as drawing:
+        panels = drawing.subplots(1, 3)
+        for method, tables in found.items():
+            color, _ = method_looks(experiment.methods)[method]
+            for table in tables:
+                _draw_curve(panels[0], [table], "source", color, method, steps=True)
+                _draw_aligning(panels[1], table, color, method)
+                _draw_curve(panels[2], [table], "discriminator", color, method, steps=True)
+        titles = ("Source: cross-entropy", "Target: what aligns it", "Discriminators")
+        for axes, title in zip(panels, titles, strict=True):
+            axes.set(title=title, xlabel="step")
+            _legend(axes)
+        panels[0].set_ylabel("loss")
+        panels[1].set_yscale("log")
+        return plot(
+            drawing,
+            "Losses of the adversarial methods",
+            "The middle one is as it is added to the cross-entropy, with its weight, on a "
+            "logarithmic scale: how well target predictions pass as source ones (adversarial), how "
+            "alike two classifiers are (discrepancy), or how unsure the network is (entropy). The "
+            "discriminators' losses are added up; each is undecided at ln 2 = 0.693, and a sum "
+            "that falls to 0 means that the domains are told apart.",
+        )
+
+
+def _draw_aligning(axes: Axes, table: pd.DataFrame, color: str, method: str) -> None:
+    """Every loss of the network besides its cross-entropy, a dash pattern each."""
+    columns = [c for c in table.columns if c not in ("step", "source", "discriminator")]
+    for place, column in enumerate(columns):
+        before = len(axes.lines)
+        _draw_curve(axes, [table], column, color, f"{method}: {column}", steps=True)
+        for line in axes.lines[before:]:
+            line.set_linestyle(("-", "--", ":")[place % 3])
 
 
 def _round_ticks(axes: Axes, rounds: int, prefix: str = "r") -> None:
