@@ -50,10 +50,11 @@ def test_the_formula_by_hand():
 def test_time_grows_with_images_and_falls_with_parts():
     for stage in ("dump", "thresholds", "label", "score", "label_easy", "prepare", "evaluate"):
         more = ask(stage, extent=CITYSCAPES._replace(images=100 * 2975))
-        assert more.minutes > 20 * ask(stage).minutes > 0
+        assert more.minutes - 10 > 20 * (ask(stage).minutes - 15)
+        assert more.minutes > 60
         assert more.mem_mb == ask(stage).mem_mb, "one image at a time"
         half = ask(stage, extent=CITYSCAPES._replace(images=100 * 2975), parts=50)
-        assert half.minutes < more.minutes / 20
+        assert half.minutes - 10 <= (more.minutes - 10) / 50 + 5, "and the ten minutes stay"
 
 
 def test_a_round_sees_target_and_source_crops():
@@ -86,7 +87,7 @@ def test_putting_parts_together_is_small():
 
 
 @pytest.mark.parametrize(
-    ("name", "stride"), [("deeplabv2_resnet18", 16), ("deeplabv2_resnet101", 8)]
+    ("name", "stride"), [("deeplabv2_resnet18", 16), ("deeplabv2_resnet34", 8)]
 )
 def test_the_table_of_networks_is_what_torch_counts(name, stride):
     config = load_config({"model": {"name": name, "output_stride": stride}})
@@ -115,7 +116,7 @@ def test_an_unknown_network_counts_as_the_largest():
     assert network_of(config) == max(_NETWORKS.values())
 
 
-def test_the_extent_of_a_split(folders, empty_folders):
+def test_the_extent_of_a_split(folders):
     config = folders.config()
     assert extent_of(config, "target_train", list_files(config, "target_train")) == (3, 32, 48)
     assert extent_of(config, "target_train", None) == (3000, 1024, 2048)

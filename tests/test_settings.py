@@ -87,6 +87,8 @@ def of(stage: str, *methods: str) -> set[str]:
         ("compute.precision", "float32", set()),
         ("compute.threads", 1, set()),
         ("compute.checkpoint_every", 7, set()),
+        ("compute.devices", 2, set()),
+        ("compute.parts", 8, set()),
         ("data.cache_gib", 1, set()),
     ],
 )

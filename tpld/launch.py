@@ -36,9 +36,11 @@ def spread(config: Config, stage: str) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads_of(config.compute) // count)))
     # One node, and a free port of its own: several jobs may share a node.
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    # Behind the two dashes nothing is an option of torchrun's, which has a --log of its own.
+    command = [sys.executable, *torchrun, "-m", "--", "tpld", *sys.argv[1:]]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "tpld", *sys.argv[1:]])
+    os.execv(sys.executable, command)
 
 
 def started() -> bool:

@@ -72,10 +72,10 @@ _SECONDS = {
     "prepare": 0.04,
     "dump": 0.15,
     "thresholds": 0.20,
-    "label": 0.14,
-    "label_easy": 0.14,
+    "label": 0.20,
+    "label_easy": 0.20,
     "score": 0.10,
-    "assess": 0.08,
+    "assess": 0.05,
 }
 _OF_CLASSES = ("dump", "thresholds", "label", "label_easy", "score")
 """Stages whose time grows with the number of classes."""

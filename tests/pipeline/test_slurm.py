@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from tpld.config import load_config
-from tpld.data.extent import Extent
-from tpld.resources import need
+from tpld.config.root import merge
+from tpld.data.extent import extent_of
+from tpld.data.sources import class_table
+from tpld.resources import crops_of, need
 from tpld.stores.predictions import Predictions
 
 from .conftest import ROOT, TINY
@@ -53,14 +55,18 @@ def cluster(tmp_path_factory):
     """A running Slurm."""
     folder = tmp_path_factory.mktemp("slurm")
     subprocess.run([CLUSTER, "start", folder], check=True, timeout=60)
-    yield
+    begun: list[subprocess.Popen] = []
+    yield begun
+    for process in begun:
+        process.kill()
+        process.wait()
     subprocess.run([CLUSTER, "stop", folder], check=True, timeout=60)
 
 
 class Run:
     """A `snakemake --profile slurm` that goes on beside the test."""
 
-    def __init__(self, project, target: Path) -> None:
+    def __init__(self, project, target: Path, begun: list) -> None:
         (project.folder / "overlay.yaml").write_text(yaml.safe_dump(OVERLAY))
         self.output = project.folder / "snakemake.txt"
         words = [
@@ -73,6 +79,7 @@ class Run:
                 [sys.executable, "-m", "snakemake", *words],
                 cwd=project.folder, env=project.environment(), stdout=out, stderr=out,
             )  # fmt: skip
+        begun.append(self.process)
 
     @property
     def jobs(self) -> list[str]:
@@ -108,15 +115,17 @@ def resume_point(project) -> tuple[str, int] | None:
 
 
 def assert_requests(job: str, stage: str, attempt: int) -> None:
-    city = TINY["data"]["city"]
-    split = "source_train" if stage == "train_source" else "target_train"
-    config = load_config({**TINY, **OVERLAY, "model": {"name": "deeplabv2_resnet18"}} | SMALL)
-    crops = STEPS * config.source_training.batch_size if stage == "train_source" else 0
-    extent = Extent(city[split], city["height"], city["width"])
-    wanted, seen = need(config, stage, extent, 11, 1, crops=crops), facts(job)
+    """Slurm was asked for what the formula says."""
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = load_config(merge(merge(default, TINY), OVERLAY))
+    source, target = (extent_of(config, split, None) for split in ("source_train", "target_train"))
+    extent = source if stage == "train_source" else target
+    classes, crops = len(class_table(config).names), crops_of(config, stage, source, target)
+    wanted, seen = need(config, stage, extent, classes, 1, crops=crops), facts(job)
     assert wanted.gpus == 1
+    assert seen["TresPerJob"] == "gres:gpu:1"
+    assert seen["NumNodes"].split("-")[0] == "1"
     resources = dict(part.split("=") for part in seen["TRES"].split(","))
-    assert resources["gres/gpu"] == "1"
     assert resources["cpu"] == "1"
     memory = resources["mem"]
     in_mb = float(memory[:-1]) * (1024 if memory.endswith("G") else 1)
@@ -125,13 +134,10 @@ def assert_requests(job: str, stage: str, attempt: int) -> None:
     assert 60 * hours + minutes == attempt * wanted.minutes
 
 
-SMALL = {"source_training": {**TINY["source_training"], "steps": STEPS, "batch_norm": "train"}}
-
-
 def test_a_cancelled_job_goes_on_and_an_interrupted_run_takes_its_jobs_with_it(cluster, finished):
     folder = finished.result("source", "deeplabv2_resnet18", f"seed{SEED}")
     model, target = folder / "model.safetensors", folder / "predictions.zarr"
-    run = Run(finished, target)
+    run = Run(finished, target, cluster)
 
     # Half-way through the training, its job is cancelled: Snakemake submits another one.
     first = run.until(lambda: resume_point(finished), "resume point")
@@ -154,7 +160,7 @@ def test_a_cancelled_job_goes_on_and_an_interrupted_run_takes_its_jobs_with_it(c
     assert not model.exists()
 
     # The same command again ends what was begun, and does nothing twice.
-    again = Run(finished, target)
+    again = Run(finished, target, cluster)
     again.until(lambda: len(again.jobs) == 2, "job of the predictions")
     assert_requests(again.jobs[1], "dump", attempt=1)
     assert again.finish() == 0, again.output.read_text()[-4000:]

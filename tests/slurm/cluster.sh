@@ -81,6 +81,11 @@ start() {
 }
 
 stop() {
+    # Jobs first: they would go on without the daemons.
+    if [ "$(readlink $etc/slurm.conf)" = "$dir/slurm.conf" ]; then
+        scancel --user=root || true
+        for _ in $(seq 50); do [ -z "$(squeue -h 2>/dev/null)" ] && break || sleep 0.2; done
+    fi
     for daemon in slurmd slurmctld munged; do
         # By the ids that these very daemons wrote; nobody else's are touched.
         [ -s "$dir/$daemon.pid" ] && kill "$(cat "$dir/$daemon.pid")" 2>/dev/null || true

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import two_processes as both
+from torch.distributed.run import parse_args
 
 from tpld import launch
 from tpld.config import Adversarial, Config, Phase2, SelfTraining, SourceTraining
@@ -144,15 +145,22 @@ def test_a_batch_smaller_than_the_devices_bounds_them():
 def test_a_training_becomes_torchrun_with_its_own_arguments(monkeypatch):
     started = []
     monkeypatch.setattr(os, "execv", lambda *call: started.append(call))
-    monkeypatch.setattr(sys, "argv", ["tpld", "train-source", "--seed", "3"])
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    own = ["train-source", "--seed", "3", "--log", "x.log", "--out", "y"]
+    monkeypatch.setattr(sys, "argv", ["tpld", *own])
     spread(config(1), "train_source")
     assert started == []
     spread(config(2), "train_source")
     ((program, arguments),) = started
     assert program == sys.executable
-    assert arguments[-5:] == ["-m", "tpld", "train-source", "--seed", "3"]
-    assert "--nproc-per-node=2" in arguments
+    assert arguments[1:3] == ["-m", "torch.distributed.run"]
+    understood = parse_args(arguments[3:])
+    assert (understood.nproc_per_node, understood.standalone, understood.module) == (
+        "2",
+        True,
+        True,
+    )
+    assert [understood.training_script, *understood.training_script_args] == ["tpld", *own]
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -169,6 +169,7 @@ def needs(stage, *splits, parts=1):
         )
 
     return {
+        "nodes": 1,  # GPUs of one job are asked of one node
         "gpu": lambda w, threads: of(w, threads).gpus,
         "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus),
         "mem_mb": lambda w, threads, attempt: attempt * of(w, threads).mem_mb,
