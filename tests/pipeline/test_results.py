@@ -31,6 +31,15 @@ def test_tables_and_report_are_there(finished):
     assert page.count("crst_mrkld+tpld: ") >= 3, "no prediction of its network is shown"
 
 
+def test_the_report_of_snakemake_stands_alone(finished):
+    out = finished.folder / "snakemake_report.html"
+    finished.snakemake("--report", out.name)
+    text = out.read_text()
+    for words in ("comparison of the methods", "everything, explained", "The page stands alone"):
+        assert words in text
+    assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(?:https?:)?//""", text)
+
+
 def test_the_first_dump_is_shared(finished):
     assert finished.result("source", "deeplabv2_resnet18", "seed0", "predictions.zarr").is_dir()
     assert not finished.result(TPLD, "seed0", "round0", "predictions.zarr").exists()

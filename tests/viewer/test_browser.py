@@ -141,6 +141,16 @@ def test_a_changed_window_changes_the_labels(page, address):
     assert page.locator("#big b").first.inner_text() == density
 
 
+def test_only_images_in_view_are_there(page, address):
+    page.set_viewport_size({"width": 1400, "height": 400})
+    open_page(page, address)
+    shown = page.locator(".item")
+    assert 0 < shown.count() < len(NAMES)
+    page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight; }")
+    page.locator(".item", has_text=sorted(NAMES)[-1]).wait_for()
+    assert shown.count() < len(NAMES)
+
+
 def test_keys_layers_and_swipe(page, address):
     open_page(page, address)
     name = page.locator("#image-name").inner_text()
