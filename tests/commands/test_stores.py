@@ -81,7 +81,7 @@ def test_inspect_checks_decoded_images(folders, tmp_path):
     pixels[5] ^= 1
     (out / "images.bin").write_bytes(pixels)
     _, damaged = inspect(out)
-    assert damaged == ["image 's0': its pixels are not those that were decoded"]
+    assert len(damaged) == 1 and damaged[0].startswith("image 's0': ")
 
 
 def test_inspect_describes_a_checkpoint(trained):
