@@ -17,6 +17,9 @@ from tpld.data.cache import write_cache
 from tpld.data.decode import decode_label
 from tpld.data.sources import ClassTable, class_table, list_items
 from tpld.errors import ConfigError, StoreError
+from tpld.stages.confidence import score_images
+from tpld.stages.full_labels import label_easy
+from tpld.stages.split import split
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
 
@@ -81,7 +84,7 @@ def test_inspect_checks_decoded_images(folders, tmp_path):
     pixels[5] ^= 1
     (out / "images.bin").write_bytes(pixels)
     _, damaged = inspect(out)
-    assert damaged == ["image 's0': its pixels are not those that were decoded"]
+    assert len(damaged) == 1 and damaged[0].startswith("image 's0': ")
 
 
 def test_inspect_describes_a_checkpoint(trained):
@@ -109,6 +112,22 @@ def test_explain_gives_the_numbers_of_the_store(experiment):
         p = dump.probabilities(2)[dump.classes.index(best["class"]), y, x]
         assert best["p"] == pytest.approx(p, rel=1e-5)
         assert best["r = p/λ"] == pytest.approx(best["p"] / best["λ"], rel=1e-5)
+
+
+def test_explain_knows_the_full_labels_of_easy_images(experiment):
+    config = Config(phase2={"easy_portion": 0.5, "gamma": 3})
+    files = {name: experiment / name for name in ("predictions.zarr", "thresholds.csv")}
+    score_images(config, *files.values(), experiment / "confidence.csv")
+    split(config, experiment / "confidence.csv", 0, experiment / "split.csv")
+    out = experiment / "full.zarr"
+    label_easy(config, *files.values(), experiment / "split.csv", out)
+    store = Labels(out)
+    assert 0 < len(store) < 3
+    y, x = (int(v) for v in np.argwhere(store.layer("origin", 0) == 254)[0])
+    page, _ = explain(out, store.names[0], x, y)
+    assert page.facts["origin"] == "full" and "r^3 = " in page.facts["why"]
+    best = page.tables["best classes"].iloc[0]
+    assert best["r = p/λ"] == pytest.approx(float(store.layer("score", 0)[y, x]), rel=2e-3)
 
 
 def test_explain_wants_the_predictions_that_the_labels_were_made_of(

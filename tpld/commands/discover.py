@@ -131,8 +131,8 @@ def _pair(
         by_suffix: Counter[str] = Counter()
         found: dict[str, set[str]] = {}
         for file in files:
-            name = _name_in(file, known)
-            if name is not None and not (together and file == f"{name}{tail}{ending}"):
+            name = _name_in(file, known, f"{tail}{ending}" if together else None)
+            if name is not None:
                 suffix = file[len(name) :]
                 by_suffix[suffix] += 1
                 found.setdefault(suffix, set()).add(name)
@@ -156,10 +156,13 @@ def _tails(stems: list[str]) -> list[str]:
     return [common[i:] for i, sign in enumerate(common) if sign in _SEPARATORS]
 
 
-def _name_in(file: str, names: set[str]) -> str | None:
-    """The longest image name that a label file begins with, up to a separator."""
+def _name_in(file: str, names: set[str], own: str | None) -> str | None:
+    """The longest image name that a label file begins with, up to a separator.
+
+    `own`: what follows the name of an image, where images lie among the labels: none labels itself.
+    """
     for end in range(len(file) - 1, 0, -1):
-        if file[end] in _SEPARATORS and file[:end] in names:
+        if file[end] in _SEPARATORS and file[:end] in names and file[end:] != own:
             return file[:end]
     return None
 

@@ -43,13 +43,16 @@ def explain(
             f"{height} high"
         )
     dump = _dump_of(store, predictions)
-    dump.expect(store.names, store.classes)
+    dump.expect(dump.names, store.classes)
+    if store.names[i] not in dump.names:
+        raise StoreError(f"{dump.path} holds no image '{store.names[i]}'. Give the right one")
     at_pixel = (slice(y, y + 1), slice(x, x + 1))
     settings = store.run["settings"]
     reason = explain_pixel(
         y,
         x,
-        log_p=dump.log_probabilities(i, at_pixel)[:, 0, 0],
+        # Labels of phase 2 are of the easy images alone, the dump of all.
+        log_p=dump.log_probabilities(dump.names.index(store.names[i]), at_pixel)[:, 0, 0],
         log_threshold=store.log_threshold,
         label=store.layer("label", i),
         origin=store.layer("origin", i),

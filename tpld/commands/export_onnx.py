@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,8 @@ def random_image(batch: int, size: tuple[int, int]) -> Tensor:
 def _write(network: nn.Module, example: Tensor, fixed: bool, path: Path) -> None:
     spatial = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     free = None if fixed else {"image": {0: torch.export.Dim.DYNAMIC, **spatial}}
+    for chatty in ("onnxscript", "onnx_ir", "torch.onnx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     # A batch of one would be taken for a constant.
     sample = example if fixed else example.repeat(2, 1, 1, 1)
     try:

@@ -75,9 +75,9 @@ def _plain(page: Page) -> Iterator[str]:
             yield "\t".join(_number(value) for value in row)
 
 
-def _number(value: object, digits: int = 6) -> str:
+def _number(value: object) -> str:
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.{digits}g}"
+        return "" if math.isnan(value) else f"{value:.6g}"
     return str(value)
 
 
@@ -96,9 +96,19 @@ def _to_terminal(page: Page, console: Console) -> None:
         console.print(f"  {name:<{width}}  {_text(value)}", markup=False)
     for name, frame in page.tables.items():
         table = Table(title=Text(name), title_justify="left")
-        for place, column in enumerate(frame.columns):
-            table.add_column(Text(str(column)), justify="right" if place else "left")
-        for row in frame.itertuples(index=False):
-            table.add_row(*[Text(_number(value, 4)) for value in row])
+        columns = [_column(frame[column]) for column in frame.columns]
+        for column, (_, is_number) in zip(frame.columns, columns, strict=True):
+            table.add_column(Text(str(column)), justify="right" if is_number else "left")
+        for row in zip(*(cells for cells, _ in columns), strict=True):
+            table.add_row(*map(Text, row))
         console.print()
         console.print(table)
+
+
+def _column(values: pd.Series) -> tuple[list[str], bool]:
+    """Cells of a column, numbers with the same decimals; and whether they are numbers."""
+    is_number = pd.api.types.is_numeric_dtype(values)
+    if not pd.api.types.is_float_dtype(values):
+        return [str(value) for value in values], is_number
+    digits = 2 if values.abs().max() >= 1 else 4
+    return ["–" if math.isnan(value) else f"{value:.{digits}f}" for value in values], True
