@@ -10,7 +10,7 @@ from PIL import Image
 
 from tpld.data.datasets.base import Reader
 from tpld.data.folders import IGNORE, ClassTable
-from tpld.errors import DataError
+from tpld.errors import DataError, TpldError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
 _LABEL_MODES = {"L", "P", "I;16", "I"}
@@ -118,7 +118,7 @@ _READERS: dict[Reader, Callable[[Path], np.ndarray]] = {
 
 
 class _opened:
-    """Open and fully decode an image file; PIL's errors become ours."""
+    """Open and fully decode an image file; PIL's errors, also those in the block, become ours."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -130,11 +130,16 @@ class _opened:
         except FileNotFoundError:
             raise DataError(f"{self.path} does not exist. Correct the split list") from None
         except Exception as error:  # PIL raises whatever its decoders stumble over
-            raise DataError(
-                f"{self.path} cannot be decoded ({error or type(error).__name__}). Replace the "
-                f"file or drop it from the split list; known formats: {', '.join(_FORMATS)}"
-            ) from None
+            raise self._said(error) from None
         return self.image
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.image.close()
+        if isinstance(error, Exception) and not isinstance(error, TpldError):
+            raise self._said(error) from None
+
+    def _said(self, error: Exception) -> DataError:
+        return DataError(
+            f"{self.path} cannot be decoded ({str(error) or type(error).__name__}). Replace the "
+            f"file or drop it from the split list; known formats: {', '.join(_FORMATS)}"
+        )

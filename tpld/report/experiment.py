@@ -103,7 +103,12 @@ def read_table(path: Path) -> pd.DataFrame | None:
     """A CSV whose names stay as they are (a class may be called ``nan``); None without it."""
     if not path.exists():
         return None
-    return pd.read_csv(path, keep_default_na=False, dtype={"image": str, "class": str})
+    try:
+        return pd.read_csv(path, keep_default_na=False, dtype={"image": str, "class": str})
+    except (OSError, ValueError, OverflowError) as error:
+        raise StoreError(
+            f"{path} cannot be read as a table ({error}). Delete it and rerun Snakemake"
+        ) from None
 
 
 def css_color(color: np.ndarray) -> str:
