@@ -197,6 +197,34 @@ def all_parts(wildcards, input):
     return f"--parts {input.parts}"
 
 
+def pieces(w):
+    """The parts of a result, if it has more than one."""
+    count = PARTS if PARTS > 1 else 0
+    return [f"{w.folder}/parts/{w.result}/{i}of{PARTS}" for i in range(count)]
+
+
+def piece(result, round="{round}", folder=None):
+    """Pattern of one of them, of a round or in another folder."""
+    folder = folder or layout.round("{method}", "{seed}", round)
+    return f"{folder}/parts/{result}/{{part}}of{{parts}}"
+
+
+def note(name, folder=None):
+    """Pattern of a part's log or benchmark."""
+    stem, _, kind = name.partition(".")
+    folder = folder or layout.round("{method}", "{seed}", "{round}")
+    return f"{folder}/logs/{stem}_{{part}}of{{parts}}.{kind}"
+
+
+def one_part(wildcards):
+    return f"--part {wildcards.part}/{wildcards.parts}"
+
+
+def second_count(wildcards, input):
+    """The thresholds count twice: all parts of the first count tell what the second one counts."""
+    return f"{one_part(wildcards)} --counts {input.counts}"
+
+
 def data_files(split):
     """Files that stand for a split: the city's folder, or the split's list."""
     if cfg.data.kind == "city":
