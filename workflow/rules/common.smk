@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -177,6 +178,9 @@ def needs(stage, *splits, parts=1):
 
 # Stages whose images are shared among several jobs, where the configuration says so (parts.smk).
 PARTS = cfg.compute.parts
+RUN = os.environ.setdefault(
+    "TPLD_RUN", f"{time.time_ns():x}"
+)  # the jobs of a run share it
 SHARED = ("dump", "thresholds", "label", "label_easy", "score")
 
 
