@@ -34,6 +34,7 @@ def spread(config: Config, stage: str) -> None:
     if count == 1 or started():
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads_of(config.compute) // count)))
+    os.environ["PYTHONSAFEPATH"] = "1"  # `-m` would look for this package in the folder first
     # One node, and a free port of its own: several jobs may share a node.
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     # Behind the two dashes nothing is an option of torchrun's, which has a --log of its own.

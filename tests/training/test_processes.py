@@ -145,7 +145,8 @@ def test_a_batch_smaller_than_the_devices_bounds_them():
 def test_a_training_becomes_torchrun_with_its_own_arguments(monkeypatch):
     started = []
     monkeypatch.setattr(os, "execv", lambda *call: started.append(call))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in ("OMP_NUM_THREADS", "PYTHONSAFEPATH"):
+        monkeypatch.setenv(name, "1")  # as they were, afterwards
     own = ["train-source", "--seed", "3", "--log", "x.log", "--out", "y"]
     monkeypatch.setattr(sys, "argv", ["tpld", *own])
     spread(config(1), "train_source")

@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -179,6 +180,9 @@ def needs(stage, *splits, parts=1):
 
 # Stages whose images are shared among several jobs, where the configuration says so (parts.smk).
 PARTS = cfg.compute.parts
+RUN = os.environ.setdefault(
+    "TPLD_RUN", f"{time.time_ns():x}"
+)  # the jobs of a run share it
 SHARED = ("dump", "thresholds", "label", "label_easy", "score")
 
 
@@ -197,6 +201,34 @@ def parts_of(path):
 def all_parts(wildcards, input):
     """Option of the commands that put parts together."""
     return f"--parts {input.parts}"
+
+
+def pieces(w):
+    """The parts of a result, if it has more than one."""
+    count = PARTS if PARTS > 1 else 0
+    return [f"{w.folder}/parts/{w.result}/{i}of{PARTS}" for i in range(count)]
+
+
+def piece(result, round="{round}", folder=None):
+    """Pattern of one of them, of a round or in another folder."""
+    folder = folder or layout.round("{method}", "{seed}", round)
+    return f"{folder}/parts/{result}/{{part}}of{{parts}}"
+
+
+def note(name, folder=None):
+    """Pattern of a part's log or benchmark."""
+    stem, _, kind = name.partition(".")
+    folder = folder or layout.round("{method}", "{seed}", "{round}")
+    return f"{folder}/logs/{stem}_{{part}}of{{parts}}.{kind}"
+
+
+def one_part(wildcards):
+    return f"--part {wildcards.part}/{wildcards.parts}"
+
+
+def second_count(wildcards, input):
+    """The thresholds count twice: all parts of the first count tell what the second one counts."""
+    return f"{one_part(wildcards)} --counts {input.counts}"
 
 
 def data_files(split):

@@ -2,35 +2,9 @@
 # with the shards (or rows, or counts) of its own images -> <result>.parts/ -> the stage's own rule.
 #
 # <result>.parts/ is made with one part too, and empty then: Snakemake would otherwise take a changed
-# number of parts for a changed input, and run finished stages again.
-
-
-def pieces(w):
-    """The parts of a result, if it has more than one."""
-    count = PARTS if PARTS > 1 else 0
-    return [f"{w.folder}/parts/{w.result}/{i}of{PARTS}" for i in range(count)]
-
-
-def piece(result, round="{round}", folder=None):
-    """Pattern of one of them, of a round or in another folder."""
-    folder = folder or layout.round("{method}", "{seed}", round)
-    return f"{folder}/parts/{result}/{{part}}of{{parts}}"
-
-
-def note(name, folder=None):
-    """Pattern of a part's log or benchmark."""
-    stem, _, kind = name.partition(".")
-    folder = folder or layout.round("{method}", "{seed}", "{round}")
-    return f"{folder}/logs/{stem}_{{part}}of{{parts}}.{kind}"
-
-
-def one_part(wildcards):
-    return f"--part {wildcards.part}/{wildcards.parts}"
-
-
-def second_count(wildcards, input):
-    """The thresholds count twice: all parts of the first count tell what the second one counts."""
-    return f"{one_part(wildcards)} --counts {input.counts}"
+# number of parts for a changed input, and run finished stages again. For the same reason gather_parts
+# has an output whose name is new in every run: of a job with such a one Snakemake has no record to
+# compare its input with (it says so: "missing provenance"), and runs it where its output is wanted.
 
 
 localrules:
@@ -41,7 +15,8 @@ rule gather_parts:
     input:
         pieces,
     output:
-        temp(directory("{folder}/{result}.parts")),
+        parts=temp(directory("{folder}/{result}.parts")),
+        new=temp(f"{{folder}}/.{{result}}.{RUN}"),
     log:
         "{folder}/logs/{result}.parts.log",
     wildcard_constraints:
@@ -62,8 +37,8 @@ rule gather_parts:
     message:
         "parts of {wildcards.folder}/{wildcards.result}: {input}"
     shell:
-        "mkdir -p {output} && for piece in {input}; do"
-        " cp -al $piece {output}/ 2>> {log} || cp -a $piece {output}/ 2>> {log}; done"
+        "mkdir -p {output.parts} && touch {output.new} && for piece in {input}; do"
+        " cp -al $piece {output.parts}/ 2>> {log} || cp -a $piece {output.parts}/ 2>> {log}; done"
 
 
 if PARTS > 1:
