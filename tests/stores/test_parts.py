@@ -11,6 +11,7 @@ import torch
 from tpld.config import Config
 from tpld.errors import ConfigError, StoreError
 from tpld.parts import Part, parse_part, pieces_in
+from tpld.provenance import fingerprint
 from tpld.stages import dump as dump_stage
 from tpld.stages.confidence import join_scores, score_images
 from tpld.stages.full_labels import label_easy
@@ -19,6 +20,7 @@ from tpld.stages.thresholds import count_part, estimate_thresholds, join_thresho
 from tpld.stores import zarr_store
 from tpld.stores.assemble import assemble
 from tpld.stores.labels import Labels
+from tpld.stores.lineage import DUMP
 from tpld.stores.predictions import Predictions
 
 CONFIG = Config(voting={"window": 5, "iterations": 1}, thresholds={"every": 2})
@@ -48,7 +50,7 @@ def made(stores, tmp_path):
     )
     estimate_thresholds(CONFIG, path, 0.4, table)
     easy = pd.DataFrame({"image": stores.names, "easy": [True, False, True]})
-    easy.to_csv(split, index=False)
+    easy.assign(**{DUMP: fingerprint(path)}).to_csv(split, index=False)
     return path, table, split
 
 
