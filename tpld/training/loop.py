@@ -15,6 +15,7 @@ import signal
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,9 @@ def run(task: Task, runtime: Runtime) -> pd.DataFrame:
     """
     # Another name than the state's own, whose lock its writer takes for a moment.
     whole = task.state.with_suffix(".training")
-    with alone(whole, f"training {task.title}"), stop_between_steps() as stop:
+    # Of several processes of one training the first one keeps others out.
+    lock = alone(whole, f"training {task.title}") if runtime.processes.first else nullcontext()
+    with lock, stop_between_steps() as stop:
         return _train(task, runtime, stop)
 
 
@@ -96,9 +99,11 @@ def _train(task: Task, runtime: Runtime, stop: Stop) -> pd.DataFrame:
             task.history.append({"step": step, **losses})
             done = step + 1
             tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
-            if done < task.steps and (stop.wanted or done % task.checkpoint_every == 0):
+            stopping = _any(stop.wanted, runtime)
+            if done < task.steps and (stopping or done % task.checkpoint_every == 0):
                 _save(task, done, runtime.processes)
-            stop.now_if_wanted()
+            if stopping:
+                stop.now()
     history = pd.DataFrame(task.history)
     history.attrs["seconds"] = time.monotonic() - began
     return history
@@ -140,6 +145,13 @@ def _joint(losses: dict[str, Tensor], processes: Processes) -> dict[str, float]:
         return {name: value.item() for name, value in losses.items()}
     total = processes.sum(torch.stack([value.float() for value in losses.values()]))
     return dict(zip(losses, total.tolist(), strict=True))
+
+
+def _any(here: bool, runtime: Runtime) -> bool:
+    """Whether it holds in any process: all stop together, or some would wait for the others."""
+    if runtime.processes.size == 1:
+        return here
+    return bool(runtime.processes.sum(torch.tensor([float(here)], device=runtime.device)) > 0)
 
 
 def _save(task: Task, done: int, processes: Processes) -> None:

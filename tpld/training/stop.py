@@ -31,8 +31,8 @@ class Stop:
         self._signal = number
         signal.signal(number, signal.SIG_DFL)
 
-    def now_if_wanted(self) -> None:
-        """Raise what the signal stands for.
+    def now(self) -> None:
+        """Raise what the signal stands for; SIGTERM, where only another process has heard one.
 
         Raises:
             KeyboardInterrupt: after SIGINT.
@@ -40,8 +40,7 @@ class Stop:
         """
         if self._signal == signal.SIGINT:
             raise KeyboardInterrupt
-        if self._signal is not None:
-            raise SystemExit(128 + self._signal)
+        raise SystemExit(128 + (self._signal or signal.SIGTERM))
 
 
 @contextmanager
