@@ -104,6 +104,8 @@ def test_adversarial_rows_have_curves_and_no_rounds(tmp_path):
     text = base64.b64decode(drawn.source.split(",")[1]).decode()
     assert "<!-- clan: adversarial -->" in text
     assert "<!-- clan: discrepancy -->" in text
+    assert "mathdefault" not in text
+    assert "<!-- 0.01 -->" in text
 
 
 def test_self_information_is_the_entropy_as_a_share_of_its_largest():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from tpld.layout import parse_round
 from tpld.methods import parse_method
@@ -125,6 +126,9 @@ def _draw_adversarial(experiment: Experiment) -> Plot | None:
             _legend(axes)
         panels[0].set_ylabel("loss")
         panels[1].set_yscale("log")
+        # The usual words of a logarithmic axis are formulae, which this style does not parse.
+        panels[1].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panels[1].yaxis.set_minor_formatter(NullFormatter())
         return plot(
             drawing,
             "Losses of the adversarial methods",
