@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Understood, but not carried out: tests of their own do that, or they train or serve for long.
 PARSED = {"export", "view", "train-source", "train-round", "train-phase2", "train-adversarial"}
 # Words of lines that change the shell, or ask for what the reader has and we have not.
-SKIPPED = {"NETWORK", "my_folders.yaml", "--install-completion"}
+SKIPPED = {"NETWORK", "my_folders.yaml", "--install-completion", "--profile", "--executor"}
 CHANGES = {"window7.yaml": "voting: {window: 7}\n"}
 
 
@@ -32,7 +32,7 @@ def commands() -> list[str]:
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
-                if words and not SKIPPED & set(words):
+                if words and not SKIPPED & set(words) and not re.search(r"<\w+>|\.\.\.", line):
                     found[shlex.join(words[1:] if words[0] == "./run" else words)] = None
     return list(found)
 
