@@ -109,7 +109,8 @@ class Adversarial(Recipe[KeysT]):
         """The network's losses besides cross-entropy, by name, as they are added to it.
 
         target: logits of the target images; classifiers: the flattened weights of each head;
-        progress: share of the training that is done, 0 to 1.
+        progress: share of the training that is done, 0 to 1. Each loss is a mean over the images,
+        or does not depend on them: several processes weigh theirs by their images and add them up.
         """
         raise NotImplementedError
 
@@ -120,5 +121,5 @@ class Adversarial(Recipe[KeysT]):
         discriminators: list[nn.Module],
         progress: float,
     ) -> Tensor:
-        """Loss of the discriminators; logits carry no gradient here."""
+        """Loss of the discriminators, a mean over images; logits carry no gradient here."""
         raise NotImplementedError

@@ -206,13 +206,13 @@ def all_parts(wildcards, input):
 def pieces(w):
     """The parts of a result, if it has more than one."""
     count = PARTS if PARTS > 1 else 0
-    return [f"{w.folder}/parts/{w.result}/{i}of{PARTS}" for i in range(count)]
+    return [f"{w.folder}/.parts/{w.result}/{i}of{PARTS}" for i in range(count)]
 
 
 def piece(result, round="{round}", folder=None):
     """Pattern of one of them, of a round or in another folder."""
     folder = folder or layout.round("{method}", "{seed}", round)
-    return f"{folder}/parts/{result}/{{part}}of{{parts}}"
+    return f"{folder}/.parts/{result}/{{part}}of{{parts}}"
 
 
 def note(name, folder=None):

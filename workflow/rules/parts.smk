@@ -1,4 +1,4 @@
-# compute.parts: the target images of a stage over several jobs. Each writes parts/<result>/<i>of<n>,
+# compute.parts: the target images of a stage over several jobs. Each writes .parts/<result>/<i>of<n>,
 # with the shards (or rows, or counts) of its own images -> <result>.parts/ -> the stage's own rule.
 #
 # <result>.parts/ is made with one part too, and empty then: Snakemake would otherwise take a changed
