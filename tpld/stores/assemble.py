@@ -62,7 +62,7 @@ def _open(piece: Path, kind: str, part: Part) -> zs.Group:
         raise StoreError(f"{piece} cannot be opened as a Zarr store ({error}). {remedy}") from None
     if about.get("complete") is not True:
         raise StoreError(f"{piece} was not finished. {remedy}")
-    if (about.get("kind"), about.get("part")) != (f"{kind}, part", list(part)):
+    if (about.get("kind"), about.get("part")) != (f"{kind}, part", [part.index, part.count]):
         raise StoreError(f"{piece} is not part {part.index} of {part.count} of {kind}. {remedy}")
     return group
 

@@ -93,7 +93,7 @@ def new_store(path: Path, kind: str, run: dict[str, Any], part: Part = WHOLE) ->
     """
     about: dict[str, Any] = {"kind": kind, "run": _plain(run)}
     if part != WHOLE:
-        about = {"kind": f"{kind}, part", "part": list(part), "run": about["run"]}
+        about = {"kind": f"{kind}, part", "part": [part.index, part.count], "run": about["run"]}
     with replacing(path) as partial:
         group = zarr.create_group(partial, zarr_format=3, attributes=about)
         yield group
