@@ -86,7 +86,8 @@ def _fix_order_of_sums(wanted: bool) -> None:
         # Read when cuBLAS starts, which nothing has made it do before this.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # we read none
+    deterministic = torch.utils.deterministic
+    deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -249,7 +249,7 @@ def checkpoints(folder: Path) -> Case:
     task = Task("x", 9, None, None, {"n": network}, {"o": optimizer}, 1, state)  # pyright: ignore
     optimizer.step(lambda: network(torch.randn(4, 3)).sum().backward())
     save_model(network, folder / "ours.safetensors", {"stage": "fuzz"})
-    _save(task, 3)
+    _save(task, 3, runtime.processes)
     weights = network.state_dict()
     plain = io.BytesIO()
     torch.save({"state_dict": weights}, plain)

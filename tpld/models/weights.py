@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import safetensors
 import torch
@@ -184,7 +184,7 @@ def _heads_of(path: Path) -> Heads:
             said = _metadata_of(file).get("heads", "single")
     except (OSError, ValueError, safetensors.SafetensorError):
         return "single"  # load_model will say what is wrong
-    return said if said in get_args(Heads) else "single"
+    return cast(Heads, said) if said in get_args(Heads) else "single"
 
 
 def _metadata_of(file: Any) -> dict[str, str]:
