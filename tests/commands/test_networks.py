@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from tpld.cli import app
 from tpld.commands import export_onnx
+from tpld.commands.inspect_store import inspect
 from tpld.commands.predict import Wanted, find_images, input_size, predict
 from tpld.config import Compute
 from tpld.errors import ConfigError, DataError, StoreError
@@ -107,6 +108,17 @@ def test_a_checkpoint_without_a_card_needs_its_configuration(trained, tmp_path, 
     (tmp_path / "cut.safetensors").write_bytes(silent.read_bytes()[:1000])
     with pytest.raises(StoreError, match="is no whole checkpoint"):
         read_card(tmp_path / "cut.safetensors")
+
+
+def test_inspect_finds_a_flipped_bit_of_a_checkpoint(trained, tmp_path):
+    path, _ = trained
+    _, damaged = inspect(path)
+    assert not damaged
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1  # the last bit of a weight: still finite
+    (tmp_path / "model.safetensors").write_bytes(content)
+    _, damaged = inspect(tmp_path / "model.safetensors")
+    assert damaged == ["its checksum is wrong or missing: a bit has flipped, or it is foreign"]
 
 
 def test_the_command_line_prints_json(trained, photos, tmp_path):

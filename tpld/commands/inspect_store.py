@@ -153,7 +153,12 @@ def _of_run(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path, check: bool) -> tuple[Page, Damage]:
-    """A checkpoint: its network, classes and record; values that are not finite are damage."""
+    """A checkpoint: its network, classes and record.
+
+    Damage is a wrong checksum, and values that are not finite.
+    """
+    from tpld.models.weights import has_right_checksum
+
     damage: Damage = []
     rows, parameters = [], 0
     try:
@@ -165,8 +170,11 @@ def _checkpoint(path: Path, check: bool) -> tuple[Page, Damage]:
                 rows.append((name.split(".")[0], int(np.prod(part.get_shape(), dtype=np.int64))))
                 if check and not np.isfinite(file.get_tensor(name)).all():
                     damage.append(f"'{name}' holds values that are not finite")
-    except (OSError, safetensors.SafetensorError) as error:
+        if check and not has_right_checksum(path):
+            damage.append("its checksum is wrong or missing: a bit has flipped, or it is foreign")
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise StoreError(f"{path} is no whole checkpoint ({error}). Rerun its stage") from None
+    said.pop("sha256", None)
     classes = said.pop("classes", [])
     facts = {"path": str(path), "holds": "a network", **said}
     facts |= {"parameters": parameters, "disk": readable(path.stat().st_size)}

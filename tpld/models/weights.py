@@ -155,6 +155,17 @@ def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str
     return hasher.hexdigest()
 
 
+def has_right_checksum(path: Path) -> bool:
+    """Whether a checkpoint of ours, readable as safetensors, is as it was written.
+
+    Raises:
+        OSError, ValueError, safetensors.SafetensorError: it cannot be read.
+    """
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = _metadata_of(file)
+    return metadata.get("sha256") == _checksum(load_file(path), metadata)
+
+
 def load_trained(
     config: Config, num_classes: int, path: Path, runtime: Runtime, heads: Heads | None = None
 ) -> Network:
