@@ -42,10 +42,13 @@ def parse_part(text: str | None) -> Part:
 def pieces_in(folder: Path | None) -> list[Path]:
     """What the jobs of a stage left in a folder, in the order of their parts; maybe nothing.
 
+    A folder that is not there any more holds nothing: Snakemake drops it once it has served, and a
+    stage that somebody reruns by hand then does the work of all parts.
+
     Raises:
         ConfigError: some are missing, or there is something else.
     """
-    if folder is None:
+    if folder is None or not folder.exists():
         return []
     # Snakemake puts a hidden file of its own into folders.
     named = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}

@@ -42,7 +42,9 @@ def commands_of(project) -> dict[str, list[str]]:
         arguments = shlex.split(line)
         at = arguments.index("--log")
         found[arguments[0]] = arguments[:at] + arguments[at + 2 :]
-    (config,) = (project.folder / "results" / "state" / "config").glob("*.yaml")
+    # The first: other tests may have run with changed keys since.
+    configs = (project.folder / "results" / "state" / "config").glob("*.yaml")
+    config = min(configs, key=lambda file: file.stat().st_mtime_ns)
     relative = config.relative_to(project.folder).as_posix()
     return {name: [*arguments, "--config", relative] for name, arguments in found.items()}
 

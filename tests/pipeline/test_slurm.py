@@ -63,6 +63,11 @@ def cluster(tmp_path_factory):
     subprocess.run([CLUSTER, "stop", folder], check=True, timeout=60)
 
 
+def hear_control_c() -> None:
+    """Where the tests run in a shell's background, which ignores it, the child would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Run:
     """A `snakemake --profile slurm` that goes on beside the test."""
 
@@ -78,6 +83,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *words],
                 cwd=project.folder, env=project.environment(), stdout=out, stderr=out,
+                preexec_fn=hear_control_c,
             )  # fmt: skip
         begun.append(self.process)
 
