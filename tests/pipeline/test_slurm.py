@@ -175,5 +175,5 @@ def test_a_cancelled_job_goes_on_and_an_interrupted_run_takes_its_jobs_with_it(c
     assert history["step"].tolist() == list(range(STEPS))
     begun = re.search(r"going on at step (\d+)", (folder / "logs/train_source.log").read_text())
     assert begun
-    assert int(begun[1]) >= 20
+    assert int(begun[1]) >= 10, "a cancelled job saves the step in hand"
     assert len(Predictions(target)) == TINY["data"]["city"]["target_train"]
