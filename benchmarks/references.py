@@ -26,36 +26,36 @@ def thresholds_by_lists(images, num_classes: int, portion: float, every: int) ->
 
 def voting_by_filters(label, score, first, second, first_r, second_r, window, alpha):
     """METHOD 5, one iteration: two box filters a class, then the pixels' two classes picked."""
-    values = np.zeros((2, *label.shape), np.float32)
-    for k in range(int(max(first.max(), second.max())) + 1):
-        of_class = (label == k).astype(np.float32)
+
+    def mean(of_class: np.ndarray) -> np.ndarray:
         count = uniform_filter(of_class, window, mode="constant")
         total = uniform_filter(of_class * score, window, mode="constant")
-        mean = np.where(count > 1e-7, total / np.maximum(count, 1e-7), 0)
-        for value, candidate in zip(values, (first, second), strict=True):
-            np.copyto(value, mean, where=candidate == k)
-    combined = (1 - alpha) * np.stack([first_r, second_r]) + alpha * values
-    winner = np.where(combined[1] > combined[0], second, first)
-    wins = (label == 255) & (combined.max(0) >= 1)
-    return np.where(wins, winner, label)
+        return np.where(count > 1e-7, total / np.maximum(count, 1e-7), 0)
+
+    return _voting(mean, label, first, second, first_r, second_r, alpha)
 
 
 def voting_by_opencv(label, score, first, second, first_r, second_r, window, alpha):
     """The same with OpenCV's running box sums, for which `pip install opencv-python-headless`."""
     import cv2
 
+    def total(plane: np.ndarray) -> np.ndarray:
+        size, border = (window, window), cv2.BORDER_CONSTANT
+        return cv2.boxFilter(plane, -1, size, normalize=False, borderType=border)
+
+    def mean(of_class: np.ndarray) -> np.ndarray:
+        return total(of_class * score) / np.maximum(total(of_class), 1)
+
+    return _voting(mean, label, first, second, first_r, second_r, alpha)
+
+
+def _voting(mean, label, first, second, first_r, second_r, alpha) -> np.ndarray:
+    """`mean` takes the float32 map of a class's labels to the mean score of those around."""
     values = np.zeros((2, *label.shape), np.float32)
     for k in range(int(max(first.max(), second.max())) + 1):
-        of_class = (label == k).astype(np.float32)
-        sums = [
-            cv2.boxFilter(
-                plane, -1, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT
-            )
-            for plane in (of_class, of_class * score)
-        ]
-        mean = sums[1] / np.maximum(sums[0], 1)
+        of_class = mean((label == k).astype(np.float32))
         for value, candidate in zip(values, (first, second), strict=True):
-            np.copyto(value, mean, where=candidate == k)
+            np.copyto(value, of_class, where=candidate == k)
     combined = (1 - alpha) * np.stack([first_r, second_r]) + alpha * values
     winner = np.where(combined[1] > combined[0], second, first)
     wins = (label == 255) & (combined.max(0) >= 1)

@@ -8,7 +8,7 @@ the window of one pixel gives back the numbers that `voting.vote` decided by.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -150,16 +150,6 @@ def explain_pixel(
                 votes.append(_vote(turn, c, classes[c], own, around, alpha, pool))
     listed = [int(c) for c in np.argsort(-log_r, kind="stable")[: max(top, 2)]]
     listed += [c for c in (*map(int, order[:2]), class_id) if c != IGNORE and c not in listed]
-    scores = tuple(
-        ClassScore(
-            c,
-            classes[c],
-            math.exp(float(log_p[c])),
-            math.exp(float(log_threshold[c])),
-            1 + math.expm1(float(log_r[c])),
-        )
-        for c in listed
-    )
     reason = Reason(
         y=y,
         x=x,
@@ -168,12 +158,18 @@ def explain_pixel(
         origin=code,
         kind=_kind(code),
         iteration=iteration,
-        scores=scores,
+        scores=tuple(_score(c, classes[c], log_p[c], log_threshold[c]) for c in listed),
         votes=tuple(votes),
         sentence="",
     )
-    words = _sentence(reason, alpha, gamma, full_label)
-    return Reason(**{**reason.__dict__, "sentence": words})
+    return replace(reason, sentence=_sentence(reason, alpha, gamma, full_label))
+
+
+def _score(class_id: int, name: str, log_p: float, log_threshold: float) -> ClassScore:
+    """p, λ and r of a class from their logarithms."""
+    log_p, log_threshold = float(log_p), float(log_threshold)
+    r = 1 + math.expm1(log_p - log_threshold)
+    return ClassScore(class_id, name, math.exp(log_p), math.exp(log_threshold), r)
 
 
 @dataclass(frozen=True)
