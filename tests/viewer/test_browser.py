@@ -16,6 +16,8 @@ from tpld.viewer.app import Viewer, make_app
 from tpld.viewer.serve import _listen
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+expect.set_options(timeout=60_000)
 TPLD = METHODS[-1]
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -118,7 +120,7 @@ def test_look_around_and_ask_a_pixel(page, address, experiment):
     sentence = page.locator("#sentence").inner_text()
     open_page(page, page.url)
     page.locator("#sentence", has_text=sentence).wait_for()
-    assert page.locator("#image-name").inner_text() == NAMES[2]
+    expect(page.locator("#image-name")).to_have_text(NAMES[2])
 
 
 def test_a_changed_window_changes_the_labels(page, address):
@@ -131,14 +133,13 @@ def test_a_changed_window_changes_the_labels(page, address):
     page.locator(".slider.changed", has_text="window").wait_for()
     settled(page)
     assert source_of(page, "label") != before
-    page.wait_for_timeout(300)
-    assert page.locator("#big b").first.inner_text() != density
+    expect(page.locator("#big b").first).not_to_have_text(density)
     assert page.screenshot(clip=page.locator("#canvas").bounding_box()) != stored
     page.keyboard.press("Escape")
     page.locator("#reset").click()
     page.locator("#stack-a img[data-layer=label]:not([src*='window='])").wait_for()
-    assert page.locator("#key-window").input_value() == str(VOTING["window"])
-    assert page.locator("#big b").first.inner_text() == density
+    expect(page.locator("#key-window")).to_have_value(str(VOTING["window"]))
+    expect(page.locator("#big b").first).to_have_text(density)
 
 
 def test_only_images_in_view_are_there(page, address):
