@@ -35,6 +35,16 @@ def blocks(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.kron(coarse, np.ones((8, 8), np.uint8))[:height, :width]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slurm's test first, for it mostly waits and makes the run that the pipeline's tests share."""
+    order = ("slurm", None, "pipeline")
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, mark in enumerate(order) if mark and item.get_closest_marker(mark)), 1)
+
+    items.sort(key=place)
+
+
 class Folders:
     """Two domains below a folder, and the configuration that names them."""
 
