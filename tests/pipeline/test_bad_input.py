@@ -1,4 +1,7 @@
-"""Bad input stops before training with a message that names file, value and remedy."""
+"""Bad input stops the pipeline before training: while it plans, or in its first job.
+
+Every kind of bad input, and what is said of it: `tests/data/test_check.py`, `test_sources.py`.
+"""
 
 import pytest
 from PIL import Image
@@ -23,32 +26,6 @@ def test_missing_label(project):
     (project.data / "source" / "labels" / "b.png").unlink()
     output = run(project)
     assert "labels/b.png" in output and "Correct the folder, the suffix or the split list" in output
-
-
-def test_label_of_another_size(project):
-    Image.new("L", (32, 48), 1).save(project.data / "source" / "labels" / "a.png")
-    output = run(project)
-    assert "64x48 pixels" in output and "32x48 pixels" in output and "labels/a.png" in output
-
-
-def test_unknown_label_value(project):
-    Image.new("L", (64, 48), 7).save(project.data / "target" / "labels" / "b.png")
-    output = run(project)
-    assert "target/labels/b.png" in output and "7 (3072 pixels)" in output
-    assert "Allowed: [0, 1]" in output and "ignored_ids" in output
-
-
-def test_empty_split(project):
-    (project.data / "empty.txt").write_text("\n")
-    project.overlay["data"]["folder"]["target"]["train"] = str(project.data / "empty.txt")
-    output = run(project)
-    assert "empty.txt" in output and "the split is empty" in output
-
-
-def test_truncated_image(project):
-    path = project.data / "source" / "images" / "a.png"
-    path.write_bytes(path.read_bytes()[:60])
-    assert "images/a.png cannot be decoded" in run(project)
 
 
 def test_unknown_configuration_key(project):

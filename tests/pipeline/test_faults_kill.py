@@ -64,15 +64,18 @@ def test_kill_and_resume_gives_the_same_weights(finished, runner, commands, tmp_
     config["phase2"]["epochs"] = 3.0
     longer.write_text(yaml.safe_dump(config))
     command = [*commands[stage][:-1], str(longer)]
-    moments = kill_and_rerun(runner, command, tmp_path / "runs", kills=2, seed=5)
+    moments = kill_and_rerun(runner, command, tmp_path / "runs", kills=1, seed=5)
     history = pd.read_csv(tmp_path / "runs" / f"at{moments[-1]}" / "result" / "history.csv")
     assert history["step"].tolist() == list(range(len(history)))
     assert len(history) > 2 * TINY["compute"]["checkpoint_every"]
     assert not list((tmp_path / "state").glob("*.pt"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("stage", ["prepare", "dump", "train-source"])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [("prepare", signal.SIGTERM), ("dump", signal.SIGINT),
+     ("train-source", signal.SIGTERM), ("train-source", signal.SIGINT)],
+)  # fmt: skip
 def test_asked_to_end_a_stage_cleans_up(runner, commands, tmp_path, stage, number):
     command = with_out(commands[stage], tmp_path / "whole")
     assert runner.run(command) == 0, runner.said

@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-# Where torch and numba share cores, their waiting pools otherwise fight for them (2x).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where torch and numba share cores, their waiting pools otherwise fight for them (2x). But threads
+# that sleep at once wake late: a training step took 1.1 to 1.6 times as long (`benchmarks/waiting.py`, a virtual machine).
+# So they spin for about a millisecond first (GNU's OpenMP, which torch has on Linux).
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
 from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
 from tpld.cli.options import app
