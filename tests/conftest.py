@@ -37,12 +37,8 @@ def blocks(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slurm's test first, for it mostly waits and makes the run that the pipeline's tests share."""
-    order = ("slurm", None, "pipeline")
-
-    def place(item: pytest.Item) -> int:
-        return next((i for i, mark in enumerate(order) if mark and item.get_closest_marker(mark)), 1)
-
-    items.sort(key=place)
+    items.sort(key=lambda item: bool(item.get_closest_marker("pipeline")))
+    items.sort(key=lambda item: not item.get_closest_marker("slurm"))
 
 
 class Folders:

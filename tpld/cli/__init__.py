@@ -10,8 +10,9 @@ import os
 import sys
 
 # Where torch and numba share cores, their waiting pools otherwise fight for them (2x). But threads
-# that sleep at once wake late: a training step took 1.1 to 1.6 times as long (`benchmarks/waiting.py`, a virtual machine).
-# So they spin for about a millisecond first (GNU's OpenMP, which torch has on Linux).
+# that sleep at once wake late: a training step took 1.1 to 1.6 times as long on a virtual machine
+# (`benchmarks/waiting.py`). So they spin for about a millisecond first (in GNU's OpenMP, torch's
+# on Linux).
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "100000")
