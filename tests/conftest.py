@@ -1,7 +1,11 @@
 """Tiny data sets in folders: PNGs of a few pixels, whose colours say what their labels are."""
 
+import os
 from pathlib import Path
 from typing import Any
+
+# Several processes share the cores here, so waiting threads must not spin (tpld/cli/__init__.py).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
