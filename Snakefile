@@ -23,6 +23,7 @@ layout = Layout(cfg)
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/source.smk"
+include: "workflow/rules/oracle.smk"
 include: "workflow/rules/label.smk"
 include: "workflow/rules/phase1.smk"
 include: "workflow/rules/phase2.smk"

@@ -66,7 +66,7 @@ class Layout:
         kind = parse_method(method).kind
         if kind == "source":
             return self.source_of(method, seed, "model.safetensors")
-        if kind == "adversarial":
+        if kind in ("adversarial", "oracle"):
             return self.method(method, seed, "model.safetensors")
         return self.round(method, seed, self.rounds(method)[-1], "model.safetensors")
 

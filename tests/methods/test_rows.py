@@ -21,7 +21,8 @@ def message(**tree) -> str:
 
 def test_every_row_of_the_papers_tables_is_known():
     assert list(known_methods()) == [
-        "source", "cbst", "crst_lrent", "crst_mrkld", "adaptsegnet", "advent", "clan", "minent"
+        "source", "oracle", "cbst", "crst_lrent", "crst_mrkld",
+        "adaptsegnet", "advent", "clan", "minent",
     ]  # fmt: skip
 
 
@@ -32,20 +33,21 @@ def test_every_row_of_the_papers_tables_is_known():
         ("cbst+tpld", "cbst", True, None, "self_training"),
         ("crst_lrent+tpld@deeplabv2_vgg16", "crst_lrent", True, "deeplabv2_vgg16", "self_training"),
         ("clan@a.b-c", "clan", False, "a.b-c", "adversarial"),
+        ("oracle", "oracle", False, None, "oracle"),
     ],
 )
 def test_a_name_taken_apart(name, base, tpld, network, kind):
     row = parse_method(name)
     assert (row.name, row.base, row.tpld, row.network) == (name, base, tpld, network)
     assert row.kind == kind
-    assert row.adapts == (kind != "source")
+    assert row.adapts == (kind not in ("source", "oracle"))
 
 
 @pytest.mark.parametrize(
     ("methods", "said"),
     [
         (["crst_mrkdl"], "methods: 'crst_mrkdl' is no known method; did you mean 'crst_mrkld'?"),
-        (["adapt"], "did you mean 'adaptsegnet'? Known: source, cbst, crst_lrent"),
+        (["adapt"], "did you mean 'adaptsegnet'? Known: source, oracle, cbst, crst_lrent"),
         (["advent+tpld@x"], "'advent' makes none. Write 'advent@x'"),
         (["cbst@"], "'cbst@': after @ comes a network"),
         (["cbst@a/b"], "of letters, digits, and _ . -"),
@@ -140,3 +142,19 @@ def test_options_have_the_papers_values_unless_set():
         "warmup": 0.05,
     }
     assert lrent.model_dump() == {"alpha": 0.25}
+
+
+def test_an_oracle_needs_the_targets_labels():
+    domain = {"images": "i", "labels": "l"}
+    classes = [{"name": n, "id": i, "color": [i, 0, 0]} for i, n in enumerate("ab")]
+    folder = {"source": domain, "target": {"images": "i"}, "classes": classes}
+    tree = {
+        "methods": ["source", "oracle"],
+        "data": {"kind": "folder", "folder": folder},
+        "source_training": {"batch_norm": "train"},
+    }
+    assert "'oracle' is trained on the target's own labels, and data.folder.target" in message(
+        **tree
+    )
+    folder["target"] = domain
+    assert load_config(tree).methods == ["source", "oracle"]

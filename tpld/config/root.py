@@ -88,6 +88,7 @@ class Config(Section):
             self.with_network(network)
         _check_crops(self, rows)
         _check_batch_norm(self, rows)
+        _check_oracle(self, rows)
         return self
 
     def _rows(self) -> list[Method]:
@@ -219,3 +220,13 @@ def _check_batch_norm(config: Config, rows: list[Method]) -> None:
                 f"{key}.batch_norm is 'frozen' with random weights: BatchNorm would never "
                 "see data. Set it to 'train', or give pretrained model.weights"
             )
+
+
+def _check_oracle(config: Config, rows: list[Method]) -> None:
+    """The oracle is trained on the target's labels, which a folder data set need not have."""
+    folder = config.data.folder if config.data.kind == "folder" else None
+    if folder and not folder.target.labels and any(row.kind == "oracle" for row in rows):
+        raise ValueError(
+            "methods: 'oracle' is trained on the target's own labels, and "
+            "data.folder.target.labels is not set. Give it, or leave the row out"
+        )

@@ -1,13 +1,13 @@
 """The rows of a comparison: which methods there are, and what a row's name stands for.
 
 One module a method, found by looking into this folder: its class derives from `SourceOnly`,
-`SelfTraining` or `Adversarial` (`base`), and says what is particular about the method. Stages,
-rules, evaluator and report ask it and nothing else. See docs/adding_a_method.md.
+`TargetTrained`, `SelfTraining` or `Adversarial` (`base`), and says what is particular about the
+method. Stages, rules, evaluator and report ask it and nothing else. See docs/adding_a_method.md.
 
 Nothing here loads torch or numba on import: the command line and the rules read it.
 """
 
-from tpld.methods.base import Adversarial, Recipe, SelfTraining, SourceOnly
+from tpld.methods.base import Adversarial, Recipe, SelfTraining, SourceOnly, TargetTrained
 from tpld.methods.registry import known_methods, recipe_class
 from tpld.methods.rows import (
     Method,
@@ -26,6 +26,7 @@ __all__ = [
     "Recipe",
     "SelfTraining",
     "SourceOnly",
+    "TargetTrained",
     "known_methods",
     "loss_of",
     "options_of",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-Kind = Literal["source", "self_training", "adversarial"]
+Kind = Literal["source", "oracle", "self_training", "adversarial"]
 Heads = Literal["single", "auxiliary", "twin"]
 KeysT = TypeVar("KeysT", bound=Section)
 
@@ -46,6 +46,12 @@ class SourceOnly(Recipe[KeysT]):
     """No adaptation: the source model is the result."""
 
     kind = "source"
+
+
+class TargetTrained(Recipe[KeysT]):
+    """No adaptation either: the network is trained as the source model, on the target's labels."""
+
+    kind = "oracle"
 
 
 class SelfTraining(Recipe[KeysT]):

@@ -28,7 +28,7 @@ def known_methods() -> dict[str, type[Recipe]]:
             if recipe.name in found:
                 raise TypeError(f"{recipe.__module__}: '{recipe.name}' is already a method")
             found[recipe.name] = recipe
-    order = ("source", "self_training", "adversarial")
+    order = ("source", "oracle", "self_training", "adversarial")
     return dict(sorted(found.items(), key=lambda item: (order.index(item[1].kind), item[0])))
 
 

@@ -35,13 +35,13 @@ class Method:
 
     @property
     def kind(self) -> Kind:
-        """``source``, ``self_training`` or ``adversarial``."""
+        """``source``, ``oracle``, ``self_training`` or ``adversarial``."""
         return recipe_class(self.base).kind
 
     @property
     def adapts(self) -> bool:
-        """False for the source-only row."""
-        return self.kind != "source"
+        """False for the rows that adaptation is measured between: source only, and oracle."""
+        return self.kind not in ("source", "oracle")
 
     @property
     def source_row(self) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from tpld.config import Config, write_config
 from tpld.data.sources import class_table, has_truth
 from tpld.evaluation.confusions import read_confusions
+from tpld.evaluation.gap import with_gap_closed
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import summarise
 from tpld.evaluation.render import pipe_table, rich_table
@@ -47,7 +48,7 @@ def collect_figures(config: Config) -> pd.DataFrame:
                     ).items():
                         rows.append((method, seed, split, protocol, metric, value))
     columns = ["method", "seed", "split", "protocol", "metric", "value"]
-    return pd.DataFrame(rows, columns=columns)
+    return with_gap_closed(pd.DataFrame(rows, columns=columns))
 
 
 def collect_labels(config: Config) -> pd.DataFrame:

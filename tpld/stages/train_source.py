@@ -1,4 +1,4 @@
-"""Stage: train the source model (METHOD 1)."""
+"""Stage: train the source model (METHOD 1), or the oracle, which differs in its data alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
     section = config.source_training
     step = SourceStep(network, section, runtime)
     task = Task(
-        title=f"source training, seed {seed}",
+        title=f"training on {data.name}, seed {seed}",
         steps=section.steps,
         batches=SourceBatches(Cache(data, table), section, seed, runtime.processes),
         step=step,

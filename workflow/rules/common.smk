@@ -257,11 +257,8 @@ def evaluations(_):
     """Evaluation of each method's last checkpoint, on every labelled validation split."""
     found = []
     for method in cfg.methods:
-        splits = (
-            ["target_val"]
-            if parse_method(method).adapts
-            else ["target_val", "source_val"]
-        )
+        without_shift = parse_method(method).kind == "source"
+        splits = ["target_val", "source_val"] if without_shift else ["target_val"]
         found += [
             layout.evaluation(method, seed, split)
             for seed in cfg.seeds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tpld.evaluation.gap import GAP_CLOSED
 from tpld.methods import parse_method
 from tpld.report.blocks import Block, Cards, Cell, Section, Table, Text, number, percent
 from tpld.report.experiment import Experiment
@@ -60,7 +61,16 @@ def _caption(experiment: Experiment) -> str:
     return (
         "Intersection over union (IoU) in percent on target_val; always the last checkpoint, "
         "never the best on validation data. The best value of a row is bold; small figures are "
-        f"differences to the source model of the same network. {spread}"
+        f"differences to the source model of the same network. {spread}{_oracle(experiment)}"
+    )
+
+
+def _oracle(experiment: Experiment) -> str:
+    if not any(parse_method(method).kind == "oracle" for method in experiment.methods):
+        return ""
+    return (
+        " The oracle is no competitor: it was trained on the target's own labels. The share of the "
+        "gap is (method - source) / (oracle - source) of the mIoU."
     )
 
 
@@ -89,14 +99,17 @@ def _protocol_table(experiment: Experiment, figures: pd.DataFrame, protocol: str
 def _label(metric: str, experiment: Experiment) -> str:
     if metric == "mIoU":
         return f"mIoU ({len(experiment.classes.names)} classes)"
+    if metric == GAP_CLOSED:
+        return "share of the gap to the oracle closed"
     return "pixel accuracy" if metric == "accuracy" else metric
 
 
 def _value_cells(values: dict[str, pd.Series]) -> list[Cell]:
     means = {method: float(series.mean()) for method, series in values.items()}
     shown = {method: round(mean, 1) for method, mean in means.items() if mean == mean}
-    best = max(shown.values(), default=0.0)
-    contest = len(set(shown.values())) > 1
+    rivals = {m: mean for m, mean in shown.items() if parse_method(m).kind != "oracle"}
+    best = max(rivals.values(), default=0.0)
+    contest = len(set(rivals.values())) > 1
     cells = []
     for method, series in values.items():
         row = parse_method(method)
@@ -107,7 +120,7 @@ def _value_cells(values: dict[str, pd.Series]) -> list[Cell]:
             number(
                 _spread(series),
                 note=f"{delta:+.1f}".replace("-", "−").replace("−0.0", "+0.0") if compared else "",
-                strong=contest and shown.get(method) == best,
+                strong=contest and rivals.get(method) == best,
                 tone=tone,
             )
         )
