@@ -9,7 +9,7 @@ from tpld.config import Config, load_config
 from tpld.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
-PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
+PRESETS = sorted((ROOT / "workflow" / "presets").rglob("*.yaml"))
 TRAINED = {"source_training": {"batch_norm": "train"}}
 
 
@@ -255,7 +255,7 @@ def test_there_are_presets():
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
 def test_presets_load_over_the_default_experiment(preset):
     # Overlays of a preset say in their head what they are laid over.
-    below = re.findall(r"workflow/presets/(\w+\.yaml)", preset.read_text(encoding="utf-8"))
+    below = re.findall(r"workflow/presets/([\w/]+\.yaml)", preset.read_text(encoding="utf-8"))
     files = [ROOT / "workflow" / "presets" / name for name in dict.fromkeys(below)]
     config = load_config(merged(ROOT / "config.yaml", *[f for f in files if f != preset], preset))
     assert config.experiment != "city", "its results would go into the city's folder"

@@ -41,7 +41,7 @@ class Trap:
 
 def configurations(folder: Path) -> Case:
     """YAML trees with changed entries, values made from the schema, and damaged text."""
-    files = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "presets").glob("*.yaml"))]
+    files = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "presets").rglob("*.yaml"))]
     trees = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     schema = Config.model_json_schema()
     base = trees[0]
