@@ -152,3 +152,11 @@ def test_thresholds_that_are_all_one_are_legal(tmp_path):
         ones = np.ones((4, 4), np.uint8)
         out.write(0, label=ones, origin=ones, score=ones)
     assert Labels(tmp_path / "l.zarr").log_threshold.tolist() == [0, 0]
+
+
+def test_another_folder_is_no_store_and_nobody_is_told_to_delete_it(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(StoreError) as caught:
+        Labels(tmp_path / "thesis")
+    assert "thesis is no Zarr store. Give a labels.zarr" in str(caught.value)
+    assert "elete" not in str(caught.value)

@@ -79,8 +79,9 @@ def find_image(names: list[str], wanted: str) -> int:
     if parts:
         shown = ", ".join(names[i] for i in parts[:5])
         raise ConfigError(f"'{wanted}' is part of {len(parts)} image names: {shown}. Give more")
+    hint = nearest(wanted, names)
     raise ConfigError(
-        f"no image '{wanted}'; {nearest(wanted, names)}There are {len(names)}, from "
+        f"no image '{wanted}'{'; ' if hint else '. '}{hint}There are {len(names)}, from "
         f"'{names[0]}' to '{names[-1]}'"
     )
 

@@ -137,6 +137,12 @@ def open_store(path: Path, kind: str, stage: str) -> Group:
             missing chunks.
     """
     remedy = f"Delete it and rerun `tpld {stage}`"
+    if not (Path(path) / "zarr.json").is_file() and Path(path).suffix != ".zarr":
+        # Somebody gave another folder: no advice to delete that.
+        raise StoreError(
+            f"{path} is no Zarr store. Give a {kind}.zarr, such as that of a round below "
+            "results/<experiment>/<method>/seed<s>"
+        )
     try:
         tree = json.loads((Path(path) / "zarr.json").read_text(encoding="utf-8"))
         whole = tree["attributes"].get("checksum") == _checksum(tree)
