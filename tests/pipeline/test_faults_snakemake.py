@@ -75,8 +75,14 @@ def start(project: Project, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", *command, "--configfile", "tests/tiny.yaml"],
         cwd=project.folder, env=project.environment(), start_new_session=True,
+        preexec_fn=hear_control_c,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+def hear_control_c() -> None:
+    """Where the tests run in a shell's background, which ignores it, the child would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def jobs_in(folder: Path) -> list[psutil.Process]:
