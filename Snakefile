@@ -41,7 +41,6 @@ localrules:
     split,
     compare,
     table,
-    report,
 
 
 # A bound on this machine's GPU is none on those of a cluster (see `needs`).

@@ -139,8 +139,7 @@ rule report:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        gpu=1,
-        mem_mb=6000,
+        **needs("evaluate", "target_train"),  # it predicts a few images with every row's network
     params:
         code=code("report") + [fingerprint(path) for path in report_templates()],
     message:
