@@ -1,24 +1,24 @@
-import ast
 import hashlib
 import json
 
 import pytest
 
-from tpld import provenance
+from tpld import code
 from tpld.provenance import code_hash, digest, fingerprint, record, write_record
 
 
 @pytest.fixture()
-def modules(monkeypatch):
+def modules(monkeypatch, tmp_path):
     """A package of made-up modules: a dictionary of name and text."""
     texts: dict[str, str] = {}
 
     def forget():
         code_hash.cache_clear()
-        provenance._facts.cache_clear()
+        code._facts.cache_clear()
 
-    monkeypatch.setattr(provenance, "_parsed", lambda name: ast.parse(texts[name]))
-    monkeypatch.setattr(provenance, "_is_module", lambda name: name in texts)
+    monkeypatch.setattr(code, "_text", lambda name: texts[name])
+    monkeypatch.setattr(code, "_is_module", lambda name: name in texts)
+    monkeypatch.setattr(code, "_KEPT", tmp_path / "kept.json")
     forget()
 
     def hash_of(name: str, **changes: str) -> str:
@@ -127,30 +127,49 @@ def test_bookkeeping_does_not_count(modules, inert):
     ],
 )
 def test_the_code_behind_each_stage(stage, depends, does_not):
-    found = provenance._closure(f"tpld.stages.{stage}")
+    found = code._closure(f"tpld.stages.{stage}")
     assert depends <= found
     assert not does_not & found
 
 
 def test_editing_voting_changes_label_and_not_dump(monkeypatch):
     before = {stage: code_hash(f"tpld.stages.{stage}") for stage in ("label", "dump")}
-    parsed = provenance._parsed
-
-    def edited(name):
-        tree = parsed(name)
-        if name != "tpld.method.voting":
-            return tree
-        return ast.Module([*tree.body, *ast.parse("X = 1").body], [])
-
-    forgotten = (code_hash, provenance._facts)
+    text = code._text
+    forgotten = (code_hash, code._facts)
     for cached in forgotten:
         cached.cache_clear()
-    monkeypatch.setattr(provenance, "_parsed", edited)
+    edit = {"tpld.method.voting": "\nX = 1\n"}
+    monkeypatch.setattr(code, "_text", lambda name: text(name) + edit.get(name, ""))
     after = {stage: code_hash(f"tpld.stages.{stage}") for stage in ("label", "dump")}
     for cached in forgotten:
         cached.cache_clear()
     assert after["label"] != before["label"]
     assert after["dump"] == before["dump"]
+
+
+def test_what_is_kept_between_processes_gives_the_same_hash_and_an_edit_another(
+    modules, monkeypatch
+):
+    monkeypatch.setattr(code.sys, "dont_write_bytecode", False)
+    code._known.cache_clear()
+    first = modules("a", a="import tpld.b", b=PLAIN)
+    assert len(json.loads(code._KEPT.read_text())) == 2
+    taken_apart: list[str] = []
+    plain = code._take_apart
+    monkeypatch.setattr(code, "_take_apart", lambda text: taken_apart.append(text) or plain(text))
+    code._known.cache_clear()  # as in a new process
+    assert modules("a") == first
+    assert taken_apart == []
+    assert modules("a", b="X = 1") != first
+    assert taken_apart == ["X = 1"]
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"a": 1}', '{"a": {"code": 1}}', "\x00"])
+def test_a_damaged_keep_is_none(modules, damage):
+    first = modules("a", a=PLAIN)
+    code._KEPT.write_text(damage)
+    code._known.cache_clear()
+    assert modules("a") == first
 
 
 def test_digest_depends_on_values_and_not_on_the_order_of_keys():

@@ -1,11 +1,9 @@
-"""Where a result comes from: fingerprints of inputs, hashes of code, and the record of a run."""
+"""Where a result comes from: fingerprints of inputs, and the record of a run."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import platform
 import socket
@@ -14,31 +12,14 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from tpld.code import code_hash, digest
 from tpld.stores.atomic import replacing
 
+__all__ = ["code_hash", "digest", "fingerprint", "made_from", "record", "write_record"]
+
 _PACKAGE = Path(__file__).parent
-# Modules whose edits cannot change a result: checks, messages, bookkeeping.
-_INERT = {
-    "tpld.config",
-    "tpld.settings",
-    "tpld.layout",
-    "tpld.errors",
-    "tpld.progress",
-    "tpld.provenance",
-    "tpld.cli",
-    "tpld.stores.atomic",
-    "tpld.stores.lineage",
-    "tpld.process",
-    "tpld.training.stop",
-}
-
-
-def digest(*parts: Any) -> str:
-    """Short stable hash of JSON-serialisable values."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fingerprint(path: Path) -> str:
@@ -136,67 +117,3 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return done.stdout.strip() or "unknown"
-
-
-@cache
-def code_hash(module: str) -> str:
-    """Hash of a module and of every `tpld` module that it imports, directly or not.
-
-    Comments, docstrings and layout do not count, nor do modules that cannot change a result.
-    Snakemake sees package code only through this: an edited `voting.py` reruns labelling.
-    """
-    return digest({name: _facts(name).code for name in sorted(_closure(module))})
-
-
-def _closure(module: str) -> set[str]:
-    found: set[str] = set()
-    todo = [module]
-    while todo:
-        name = todo.pop()
-        if name in found or name in _INERT or name.startswith(("tpld.config.", "tpld.cli.")):
-            continue
-        found.add(name)
-        todo += _facts(name).imports
-    return found
-
-
-class _Facts(NamedTuple):
-    """Of a module: the `tpld` modules that it imports anywhere, and the hash of its code."""
-
-    imports: list[str]
-    code: str
-
-
-def _parsed(module: str) -> ast.Module:
-    """A fresh syntax tree of a module; comments and layout are not in it."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(module)
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-
-
-@cache  # stages share most of their modules, and a large plan asks for every stage
-def _facts(module: str) -> _Facts:
-    tree = _parsed(module)
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
-            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return _Facts([n for n in names if n.startswith("tpld.") and _is_module(n)], code)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """A docstring, of a module, class, function or attribute."""
-    value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
-
-
-def _is_module(name: str) -> bool:
-    base = _PACKAGE.parent.joinpath(*name.split("."))
-    return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
