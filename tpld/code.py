@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import pkgutil
 import sys
 from contextlib import suppress
 from functools import cache
@@ -76,10 +77,13 @@ def _facts(module: str) -> dict[str, Any]:
 
 
 def _text(module: str) -> str:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(module)
-    return Path(spec.origin).read_text(encoding="utf-8")
+    place = _file_of(module)
+    if place is None:  # not in this folder, as a method of somebody's own may be
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(module)
+        place = Path(spec.origin)
+    return place.read_text(encoding="utf-8")
 
 
 def _take_apart(text: str) -> dict[str, Any]:
@@ -103,15 +107,21 @@ def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-@cache
 def _is_module(name: str) -> bool:
-    base = _PACKAGE.parent.joinpath(*name.split("."))
-    return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
+    return _file_of(name) is not None
+
+
+@cache
+def _file_of(module: str) -> Path | None:
+    """Found by its name, for to ask Python would import what is above it."""
+    base = _PACKAGE.parent.joinpath(*module.split("."))
+    places = (base.with_name(f"{base.name}.py"), base / "__init__.py")
+    return next((place for place in places if place.exists()), None)
 
 
 @cache
 def _known() -> dict[str, dict[str, Any]]:
-    """What was found before, by the hash of the text; a file that is not as it should be is none."""
+    """What was found before, by the hash of the text; a damaged file is none."""
     try:
         found = json.loads(_KEPT.read_text(encoding="utf-8"))
         return {
@@ -125,9 +135,16 @@ _found: dict[str, dict[str, Any]] = {}
 """What this process had to find itself, and has not written down yet."""
 
 
-def _keep() -> None:
-    """Write it down where Python writes its compiled files, if it may."""
-    if not _found or sys.dont_write_bytecode:
+def keep_all() -> None:
+    """Take every module of the package apart ahead of time, as compiling does with kernels."""
+    for module in pkgutil.walk_packages([str(_PACKAGE)], "tpld."):
+        _facts(module.name)
+    _keep(asked=True)
+
+
+def _keep(asked: bool = False) -> None:
+    """Write it down where Python writes its compiled files, if it may or was asked to."""
+    if not _found or (sys.dont_write_bytecode and not asked):
         return
     partial = _KEPT.with_name(f".{_KEPT.name}.{os.getpid()}.partial")
     with suppress(OSError):

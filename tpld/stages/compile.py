@@ -1,10 +1,11 @@
-"""Compiling the numba kernels ahead of time, so that no stage of a first run waits for it."""
+"""What a first run would wait for, ahead of time: numba's kernels, and hashes of our own code."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from tpld.code import keep_all
 from tpld.config.labels import Voting
 from tpld.evaluation.metrics import confusion_matrix
 from tpld.method.confidence import confident_counts
@@ -22,7 +23,7 @@ def compile_kernels() -> None:
 
     numba keeps what it compiles beside the modules, and compiles again only what has changed.
     """
-    steps = (_label, _threshold, _evaluate, _lose)
+    steps = (_label, _threshold, _evaluate, _lose, keep_all)
     with progress("compiling kernels", len(steps)) as tick:
         for done, step in enumerate(steps, 1):
             step()
