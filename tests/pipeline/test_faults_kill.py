@@ -53,7 +53,10 @@ def test_every_stage_killed_at_three_random_moments(runner, commands, tmp_path, 
     kill_and_rerun(runner, commands[stage], tmp_path, kills=3, seed=seed)
 
 
-@pytest.mark.parametrize("stage", ["train-source", "train-round", "train-phase2"])
+@pytest.mark.parametrize(
+    "stage",
+    ["train-source", pytest.param("train-round", marks=pytest.mark.slow), "train-phase2"],
+)
 def test_kill_and_resume_gives_the_same_weights(finished, runner, commands, tmp_path, stage):
     """kill -9 well after the first resume point; the rerun ends in the bits of a whole run."""
     longer = tmp_path / "config.yaml"
@@ -73,8 +76,7 @@ def test_kill_and_resume_gives_the_same_weights(finished, runner, commands, tmp_
 
 @pytest.mark.parametrize(
     ("stage", "number"),
-    [("prepare", signal.SIGTERM), ("dump", signal.SIGINT),
-     ("train-source", signal.SIGTERM), ("train-source", signal.SIGINT)],
+    [("prepare", signal.SIGTERM), ("dump", signal.SIGINT), ("train-source", signal.SIGTERM)],
 )  # fmt: skip
 def test_asked_to_end_a_stage_cleans_up(runner, commands, tmp_path, stage, number):
     command = with_out(commands[stage], tmp_path / "whole")

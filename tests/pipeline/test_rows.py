@@ -25,7 +25,7 @@ def test_all_rows_are_planned_once_and_share_what_is_finished(finished):
         f"train_adversarial {name}" for name in [*ADVERSARIAL, "clan@small"]
     }
     assert {job for job in jobs if job.endswith("oracle")} == {
-        "train_source oracle", "evaluate target oracle"
+        "train_source oracle", "evaluate target_val oracle"
     }  # fmt: skip
     for method in [*OTHERS, "crst_lrent@small"]:
         assert {f"label {method} round0", f"train_round {method} round0"} <= jobs
@@ -57,15 +57,10 @@ def test_an_adversarial_row_trains_and_is_evaluated_like_the_others(finished):
 
 def test_the_oracle_is_trained_as_the_source_model_on_the_targets_labels(finished):
     overlay = {"methods": [*FINISHED, ORACLE]}
-    table = finished.result("comparison.csv")
+    table = finished.result(ORACLE, "seed0", "evaluation", "target_val.csv")
     finished.snakemake(table.relative_to(finished.folder).as_posix(), overlay=overlay)
     record = json.loads(finished.result(ORACLE, "seed0", "run.json").read_text())
     source = finished.result("source", "deeplabv2_resnet18", "seed0", "run.json")
     assert record["settings"] == json.loads(source.read_text())["settings"]
     assert [name for name in record["inputs"] if name.endswith("target_train_labelled")]
-    figures = pd.read_csv(table)
-    part = figures[(figures["method"] == ORACLE) & (figures["split"] == "target_val")]
-    reached = part.set_index(["protocol", "metric"])["value"]
-    assert (reached.xs("mIoU", level="metric") > 0).all()
-    if "gap closed" in part["metric"].tolist():
-        assert (reached.xs("gap closed", level="metric") == 100).all()
+    assert pd.read_csv(table)["pixels"].sum() > 0
