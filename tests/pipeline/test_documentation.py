@@ -77,16 +77,17 @@ def run(line: str):
     return done
 
 
-@pytest.mark.parametrize("line", of("tpld"))
-def test_tpld_does_what_the_pages_say(here, line):
-    name, *arguments = shlex.split(line)[1:]
-    if name in PARSED:
-        typer.main.get_command(app).commands[name].make_context(name, arguments)
-        return
-    if name == "init":
-        (here.folder / "mine.yaml").unlink()
-        shutil.rmtree(here.folder / "mine")
-    run(line)
+def test_tpld_does_what_the_pages_say(here):
+    """One test, for later lines use what earlier ones have made."""
+    for line in of("tpld"):
+        name, *arguments = shlex.split(line)[1:]
+        if name in PARSED:
+            typer.main.get_command(app).commands[name].make_context(name, arguments)
+            continue
+        if name == "init":
+            (here.folder / "mine.yaml").unlink()
+            shutil.rmtree(here.folder / "mine")
+        run(line)
 
 
 def plans() -> list[str]:
