@@ -1,4 +1,4 @@
-"""How long a training step takes as threads sleep, spin shortly or spin on while they wait.
+"""How long a step of the default network takes as waiting threads sleep, spin shortly or spin on.
 
     python benchmarks/waiting.py [--repeat 3]
 
@@ -14,16 +14,17 @@ import sys
 
 POLICIES = {
     "sleep (OMP_WAIT_POLICY=PASSIVE)": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "spin shortly (GOMP_SPINCOUNT=100000)": {"GOMP_SPINCOUNT": "20000"},
+    "spin shortly (GOMP_SPINCOUNT=100000)": {"GOMP_SPINCOUNT": "100000"},
     "as OpenMP has it": {},
     "spin on (OMP_WAIT_POLICY=ACTIVE)": {"OMP_WAIT_POLICY": "ACTIVE"},
 }
 STEP = """
 import statistics, time, torch
+from pathlib import Path
 from tpld.config import load_config
 from tpld.models.registry import build_model
-network = build_model(load_config({"model": {"name": "deeplabv2_resnet18", "weights": "random"},
-    "source_training": {"batch_norm": "train"}}), 14).train().to(memory_format=torch.channels_last)
+network = build_model(load_config(Path("config.yaml")), 14).train()
+network = network.to(memory_format=torch.channels_last)
 images = torch.rand(4, 3, 128, 160).to(memory_format=torch.channels_last)
 optimizer, times = torch.optim.AdamW(network.parameters()), []
 for _ in range(13):

@@ -55,13 +55,13 @@ def code_hash(module: str) -> str:
 
 def _closure(module: str) -> set[str]:
     found: set[str] = set()
-    todo = [module]
-    while todo:
-        name = todo.pop()
+    unseen = [module]
+    while unseen:
+        name = unseen.pop()
         if name in found or name in _INERT or name.startswith(("tpld.config.", "tpld.cli.")):
             continue
         found.add(name)
-        todo += [other for other in _facts(name)["imports"] if _is_module(other)]
+        unseen += [other for other in _facts(name)["imports"] if _is_module(other)]
     return found
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,11 @@ def _job(log: str) -> str:
         rule = "evaluate_round"
     rule = rule.replace("evaluate_target", "evaluate target").replace("_source_val", " source_val")
     return " ".join([rule, *places, seed]).strip()
+
+
+def hear_control_c() -> None:
+    """Where the tests run in a shell's background, which ignores it, the child would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def copy_project(folder: Path) -> Project:

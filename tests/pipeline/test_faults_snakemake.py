@@ -16,7 +16,7 @@ import pytest
 
 from tpld import process
 
-from .conftest import Project, copy_project
+from .conftest import Project, copy_project, hear_control_c
 from .stages import Runner, commands_of, contents, with_out
 
 pytestmark = pytest.mark.pipeline
@@ -78,11 +78,6 @@ def start(project: Project, *arguments: str) -> subprocess.Popen:
         preexec_fn=hear_control_c,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-
-
-def hear_control_c() -> None:
-    """Where the tests run in a shell's background, which ignores it, the child would, too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def jobs_in(folder: Path) -> list[psutil.Process]:

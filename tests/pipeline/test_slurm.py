@@ -20,7 +20,7 @@ from tpld.data.sources import class_table
 from tpld.resources import crops_of, need
 from tpld.stores.predictions import Predictions
 
-from .conftest import ROOT, TINY
+from .conftest import ROOT, TINY, hear_control_c
 
 CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
 PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge"
@@ -61,11 +61,6 @@ def cluster(tmp_path_factory):
         process.kill()
         process.wait()
     subprocess.run([CLUSTER, "stop", folder], check=True, timeout=60)
-
-
-def hear_control_c() -> None:
-    """Where the tests run in a shell's background, which ignores it, the child would, too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Run:
