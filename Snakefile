@@ -29,6 +29,7 @@ include: "workflow/rules/phase1.smk"
 include: "workflow/rules/phase2.smk"
 include: "workflow/rules/adversarial.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/study.smk"
 include: "workflow/rules/parts.smk"
 
 
@@ -41,6 +42,7 @@ localrules:
     split,
     compare,
     table,
+    study,
 
 
 # A bound on this machine's GPU is none on those of a cluster (see `needs`).

@@ -18,6 +18,7 @@ RUN = {"self_training": ("label", "train_round", "train_phase2"), "adversarial":
 ELSEWHERE = {
     "experiment": "is part of every path",
     "results": "is part of every path",
+    "study": "is part of the paths of a study",
     "data": "reaches stages through check.csv and the caches, which are inputs",
     "compute": "says how to compute, not what",
     "thresholds.start_portion": "is handed over as the portion of the round",
@@ -72,7 +73,7 @@ def of(stage: str, *methods: str) -> set[str]:
         ("self_training.base_rounds", 5, set()),
         ("phase2.rounds", 5, set()),
         ("thresholds.start_portion", 0.3, set()),
-        ("thresholds.every", 2, of("thresholds")),
+        ("thresholds.every", 2, of("thresholds") | of("label_study")),
         ("thresholds.mined_share", 0.1, of("thresholds")),
         ("loss.beta", 0.5, of("train_round", "crst_mrkld+tpld") | of("train_phase2")),
         ("loss.on_unlabelled", True, of("train_round", "crst_mrkld+tpld")),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tpld.config import Config
 from tpld.methods import parse_method, phase1_rounds, phase2_rounds
+from tpld.variants import shared_rounds
 
 
 class Layout:
@@ -22,6 +23,7 @@ class Layout:
         self.config = config
         self.root = f"{config.results}/{config.experiment}"
         self._rounds: dict[str, list[str]] = {}
+        self._shared: dict[str, list[str]] = {}
 
     def data(self, part: str) -> str:
         """Data preparation: ``check.csv``, ``source_train``, ``target_train_truth``, ..."""
@@ -44,7 +46,9 @@ class Layout:
         return f"{self.root}/{method}/seed{seed}/{part}".rstrip("/")
 
     def round(self, method: str, seed: object, round_name: str, part: str = "") -> str:
-        """Folder of a round; `round_name` is ``round0`` or ``phase2_round0``."""
+        """Folder of a round, ``round0`` or ``phase2_round0``: a variant's may be its parent's."""
+        if round_name in self.shared(method):
+            method = parse_method(method).parent
         return self.method(method, seed, f"{round_name}/{part}")
 
     def predictions(self, method: str, seed: object, round_name: str) -> str:
@@ -78,6 +82,17 @@ class Layout:
             names += [f"phase2_round{r}" for r in range(phase2_rounds(self.config, row))]
             self._rounds[method] = names
         return self._rounds[method]
+
+    def shared(self, method: str) -> list[str]:
+        """Names of the rounds that a variant has in common with its parent; a pattern has none."""
+        if method not in self._shared:
+            count = 0 if "{" in method else shared_rounds(self.config, method)
+            self._shared[method] = self.rounds(method)[:count] if count else []
+        return self._shared[method]
+
+    def study(self, part: str) -> str:
+        """Tables and pictures of the configuration's study: ``scores.csv``, ``labels.svg``, ..."""
+        return f"{self.root}/studies/{self.config.study}/{part}"
 
     def evaluation(self, method: str, seed: object, split: str) -> str:
         """Confusion matrices of a method's last checkpoint."""

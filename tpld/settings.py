@@ -14,7 +14,7 @@ from tpld.methods import loss_of, options_of, parse_method
 Stage = Literal[
     "train_source", "dump", "thresholds", "label", "train_round",
     "score", "split", "label_easy", "train_phase2", "train_adversarial", "evaluate", "compare",
-    "table",
+    "table", "study", "label_study",
 ]  # fmt: skip
 
 _NETWORK = ("model.name", "model.output_stride", "model.aspp_dilations")
@@ -53,6 +53,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "train_adversarial": ("model", "adversarial", "options"),
     "evaluate": (*_NETWORK, *_in("evaluation", "protocols")),
     "compare": ("methods", "seeds", "evaluation.subsets"),
+    "study": ("methods", "seeds", "variants", "evaluation.subsets"),
+    "label_study": ("methods", "seeds", "variants", "thresholds.every"),
     "table": ("methods", "model.name", "seeds", "evaluation.subsets"),
 }
 

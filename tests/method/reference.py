@@ -47,7 +47,7 @@ def _pooled(pool, c, labels, excesses, scale):
     }[pool]
 
 
-def vote(label, candidates, label_excess, window, iterations, alpha, pool):
+def vote(label, candidates, label_excess, window, iterations, alpha, pool, fresh="combined"):
     """Pixel by pixel, window by window, from a frozen copy of the state."""
     height, width = label.shape
     w = window // 2
@@ -65,9 +65,9 @@ def vote(label, candidates, label_excess, window, iterations, alpha, pool):
                 (candidates.second[y, x], candidates.second_excess[y, x]),
             ):
                 v = _pooled(pool, c, old_label[box].ravel(), old_excess[box].ravel(), scale)
-                combined.append(((1 - alpha) * float(e) + alpha * v, c))
-            (a, first), (b, second) = combined
-            value, winner = (b, second) if b > a else (a, first)
+                combined.append(((1 - alpha) * float(e) + alpha * v, v, c))
+            value, pooled, winner = combined[combined[1][0] > combined[0][0]]
             if value >= 0:
-                label[y, x], excess[y, x], origin[y, x] = winner, value, iteration + 2
+                kept = max(pooled, value) if fresh == "pooled" else value
+                label[y, x], excess[y, x], origin[y, x] = winner, kept, iteration + 2
     return label, origin, excess

@@ -129,6 +129,16 @@ def test_a_label_of_one_iteration_raises_what_the_next_can_reach():
     np.testing.assert_allclose(out.excess, [[0.2, 0.3 * -0.01 + 0.7 * 0.2]], atol=1e-6)
 
 
+def test_a_fresh_label_may_keep_the_value_that_elected_it():
+    # r: 1.5 confident, then 0.99 twice; combined fades to 1.347 and then 1.240, v stays 1.5.
+    case = row([0, 255, 255], [0.5] * 3, [0] * 3, [1] * 3, [-1, -0.01, -0.01], [-1] * 3)
+    faded = vote(*case, num_classes=2, window=3)
+    kept = vote(*case, num_classes=2, window=3, fresh="pooled")
+    np.testing.assert_allclose(faded.excess, [[0.5, 0.347, 0.2399]], atol=1e-6)
+    np.testing.assert_allclose(kept.excess, [[0.5, 0.5, 0.5]], atol=1e-6)
+    assert kept.origin.tolist() == faded.origin.tolist() == [[1, 2, 3]]
+
+
 @given(st.data())
 def test_equals_the_reference(data):
     num_classes = data.draw(st.integers(2, 64))
@@ -141,6 +151,7 @@ def test_equals_the_reference(data):
         "iterations": data.draw(st.integers(0, 3)),
         "alpha": data.draw(st.sampled_from([0.0, 0.3, 0.7, 1.0])),
         "pool": data.draw(st.sampled_from(["mean", "sum", "share"])),
+        "fresh": data.draw(st.sampled_from(["combined", "pooled"])),
     }
     seed = data.draw(st.integers(0, 999))
     case = scene(seed, num_classes, height, width, density, spread, decimals)

@@ -41,10 +41,11 @@ def assert_agree(case, num_classes, device, **keys):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("fresh", ["combined", "pooled"])
 @pytest.mark.parametrize("pool", ["mean", "sum", "share"])
 @pytest.mark.parametrize("window", [7, 57])
-def test_every_pixel_of_a_realistic_map_agrees(device, pool, window):
-    result = assert_agree(street(), 9, device, pool=pool, window=window)
+def test_every_pixel_of_a_realistic_map_agrees(device, pool, window, fresh):
+    result = assert_agree(street(), 9, device, pool=pool, window=window, fresh=fresh)
     assert (result.origin > 1).any() or pool == "share"
 
 

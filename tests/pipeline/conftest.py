@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ class Project:
         overlay: dict | None = None,
         check: bool = True,
         preset: str = "tests/tiny.yaml",
+        targets: Sequence[str] = (),
     ) -> str:
         """Run Snakemake on the tiny configuration (or a preset); returns its output."""
         files = [preset]
@@ -37,6 +39,7 @@ class Project:
             (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             files.append("overlay.yaml")
         command = ["snakemake", "--cores", "2", "--nocolor", *arguments, "--configfile", *files]
+        command += ["--", *targets]
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=self.folder, env=self.environment(),
             capture_output=True, text=True, timeout=900, check=False,

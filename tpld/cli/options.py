@@ -29,6 +29,9 @@ Out = Annotated[Path, typer.Option(help="What to write; it appears only when it 
 Seed = Annotated[int, typer.Option(help="Seed of sampling and initial weights.")]
 Round = Annotated[int, typer.Option("--round", help="Round, from 0.")]
 MethodOption = Annotated[str, typer.Option("--method", help="The method: a row of the table.")]
+RowOption = Annotated[
+    str | None, typer.Option("--method", help="Row whose keys count, where it is a variant.")
+]
 NetworkOption = Annotated[
     str | None, typer.Option("--network", help="Network; left out: that of the model section.")
 ]

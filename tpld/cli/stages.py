@@ -18,6 +18,7 @@ from tpld.cli.options import (
     PartOption,
     Parts,
     Round,
+    RowOption,
     Seed,
     app,
     begin,
@@ -99,10 +100,11 @@ def thresholds(
         Path | None, typer.Option(help="Of a part: folder of the first counts of all parts.")
     ] = None,
     parts: Parts = None,
+    method: RowOption = None,
     log: Log = None,
 ) -> None:
     """Estimate the class thresholds λ (METHOD 3); of a part, count twice for them."""
-    settings = begin(config, log)
+    settings = begin(config, log, method)
     from tpld.stages.thresholds import count_part, estimate_thresholds, join_thresholds
 
     if part:
@@ -185,10 +187,11 @@ def score(
     out: Out,
     part: PartOption = None,
     parts: Parts = None,
+    method: RowOption = None,
     log: Log = None,
 ) -> None:
     """Score the confidence of each target image (METHOD 8)."""
-    settings = begin(config, log)
+    settings = begin(config, log, method)
     from tpld.stages.confidence import join_scores, score_images
 
     if pieces := pieces_in(parts):
@@ -199,10 +202,15 @@ def score(
 
 @app.command(rich_help_panel=STAGES)
 def split(
-    config: Configuration, confidence: Input, round_index: Round, out: Out, log: Log = None
+    config: Configuration,
+    confidence: Input,
+    round_index: Round,
+    out: Out,
+    method: RowOption = None,
+    log: Log = None,
 ) -> None:
     """Split the target images into easy and hard ones (METHOD 8)."""
-    settings = begin(config, log)
+    settings = begin(config, log, method)
     from tpld.stages.split import split as stage
 
     stage(settings, confidence, round_index, out)
@@ -217,10 +225,11 @@ def label_easy(
     out: Out,
     part: PartOption = None,
     parts: Parts = None,
+    method: RowOption = None,
     log: Log = None,
 ) -> None:
     """Write the full pseudo labels of the easy images (METHOD 9)."""
-    settings = begin(config, log)
+    settings = begin(config, log, method)
     if _assembled("labels", parts, out):
         return
     from tpld.stages.full_labels import label_easy as stage
@@ -294,6 +303,30 @@ def collect(config: Configuration, out: Out, log: Log = None) -> None:
     """
     settings = begin(config, log)
     from tpld.stages.compare import compare as stage
+
+    stage(settings, out)
+
+
+@app.command(rich_help_panel=STAGES)
+def study(config: Configuration, out: Out, log: Log = None) -> None:
+    """Compare every row with the one that it differs from: scores.csv, .md and .svg.
+
+    `--out` is the folder of the study.
+    """
+    settings = begin(config, log)
+    from tpld.stages.study import study as stage
+
+    stage(settings, out)
+
+
+@app.command("label-study", rich_help_panel=STAGES)
+def label_study(config: Configuration, out: Out, log: Log = None) -> None:
+    """Compare the first pseudo labels with labels as dense without voting: labels.csv, ...
+
+    `--out` is the folder of the study.
+    """
+    settings = begin(config, log)
+    from tpld.stages.label_study import label_study as stage
 
     stage(settings, out)
 

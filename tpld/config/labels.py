@@ -48,6 +48,9 @@ class Voting(Section):
     """How the confident neighbours' values are pooled."""
     rank_by: Literal["normalised", "probability"] = "normalised"
     """What elects the two competing classes."""
+    fresh: Literal["combined", "pooled"] = "combined"
+    """What a voted label counts as from the next iteration on: the combined value that it won
+    with, or the pooled value that elected it, which does not fade as labels spread."""
 
     @model_validator(mode="after")
     def _odd(self) -> Voting:

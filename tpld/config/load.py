@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from tpld.config.explain import explain
-from tpld.config.root import Config, merge
+from tpld.config.overlays import merge
+from tpld.config.root import Config
 from tpld.errors import ConfigError
 from tpld.stores.atomic import replacing
 

@@ -9,16 +9,13 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from tpld.config.base import Section, Seed
 from tpld.config.data import Data
 from tpld.config.evaluation import Evaluation
-from tpld.config.explain import explain, nearest
 from tpld.config.labels import Dump, Thresholds, Voting
 from tpld.config.model import Compute, Model
+from tpld.config.overlays import problems, with_network, with_variant
 from tpld.config.training import Adversarial, Loss, Phase2, SelfTraining, SourceTraining
 
 if TYPE_CHECKING:
     from tpld.methods import Method
-
-_OF_NETWORK = ("source_training", "self_training", "adversarial")
-"""Sections that an entry of `networks` may change beside `model`."""
 
 
 def _options_schema(schema: dict[str, Any]) -> None:
@@ -43,7 +40,8 @@ class Config(Section):
     """Where results go. The path is part of the commands of jobs, so it has no spaces, quotes or
     other characters that a shell reads as something else."""
     methods: list[str] = Field(default=["source", "crst_mrkld", "crst_mrkld+tpld"], min_length=1)
-    """Rows of the comparison table: method, `+tpld`, and `@network` where it is not the model's."""
+    """Rows of the comparison table: method, `+tpld`, `@network` where it is not the model's, and
+    `~variant` where other keys differ."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Each method runs once per seed."""
     data: Data = Data()
@@ -53,6 +51,12 @@ class Config(Section):
     networks: dict[str, dict[str, Any]] = Field(default={})
     """What differs for the rows `method@NAME`, by NAME: keys of `model` (its `name`, where NAME is
     no architecture), and partial sections `source_training`, `self_training`, `adversarial`."""
+    variants: dict[str, dict[str, Any]] = Field(default={})
+    """What differs for the rows `method~NAME`, by NAME: partial sections `thresholds`, `voting`,
+    `loss`, `self_training`, `phase2`, `adversarial`, `options`. Such a row shares with `method`
+    the source model, and every round before the first one that its keys change."""
+    study: str = Field(default="study", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    """Name of the tables that `snakemake study` and `snakemake label_study` make of the rows."""
     compute: Compute = Compute()
     """Device, precision, threads."""
     source_training: SourceTraining = SourceTraining()
@@ -86,6 +90,8 @@ class Config(Section):
         rows = self._rows()
         for network in {*self.networks, *(row.network for row in rows)}:
             self.with_network(network)
+        for variant in {*self.variants, *(row.variant for row in rows)}:
+            self.with_variant(variant)
         _check_crops(self, rows)
         _check_batch_norm(self, rows)
         _check_oracle(self, rows)
@@ -101,7 +107,7 @@ class Config(Section):
             raise ValueError(f"methods: {error}") from None
         seen: dict[object, str] = {}
         for row in rows:
-            key = (row.base, row.tpld, row.network or self.model.name)
+            key = (row.base, row.tpld, row.network or self.model.name, row.variant)
             if key in seen:
                 raise ValueError(
                     f"methods: '{seen[key]}' and '{row.name}' are the same row, for model.name is "
@@ -120,51 +126,28 @@ class Config(Section):
         try:
             keys.model_validate(self.options[name])
         except ValidationError as error:
-            raise ValueError(_problems(error, keys, f"options.{name}")) from None
-
-    @staticmethod
-    def _network_of(row: str) -> str | None:
-        from tpld.methods import parse_method
-
-        return parse_method(row).network
+            raise ValueError(problems(error, keys, f"options.{name}")) from None
 
     def of(self, row: str | None) -> Config:
-        """The configuration as a row of the table sees it: with the network after its ``@``."""
-        return self.with_network(self._network_of(row) if row else None)
-
-    def with_network(self, network: str | None) -> Config:
-        """The configuration with another network (None: its own) and what `networks` says of it.
+        """The configuration as a row of the table sees it: with its `@network` and `~variant`.
 
         Raises:
-            ValueError: the entry of `networks` is wrong.
+            ValueError: `row` is none, or its entry of `networks` or `variants` is wrong.
         """
-        name = network or self.model.name
-        changes = self.networks.get(name, {})
-        if name == self.model.name and not changes:
-            return self
-        sections: dict[str, Any] = {"model": {"name": name}}
-        for key, value in changes.items():
-            if key in _OF_NETWORK:
-                sections[key] = value
-            elif key in Model.model_fields:
-                sections["model"][key] = value
-            else:
-                known = [*Model.model_fields, *_OF_NETWORK]
-                raise ValueError(
-                    f"networks.{name}.{key}: unknown key; {nearest(key, known)}Known here: "
-                    f"{', '.join(known)}"
-                )
-        # Checked as an experiment of this network's rows alone.
-        rows = [row for row in self.methods if (self._network_of(row) or self.model.name) == name]
-        plain = [row.removesuffix(f"@{name}") for row in rows] or ["source"]
-        tree: dict[str, Any] = self.model_dump() | {"networks": {}, "methods": plain}
-        for section, values in sections.items():
-            tree[section] = merge(tree[section], values)
-        try:
-            changed = Config.model_validate(tree)
-        except ValidationError as error:
-            raise ValueError(_problems(error, Config, f"networks.{name}")) from None
-        return changed.model_copy(update={"methods": self.methods, "networks": self.networks})
+        from tpld.methods import parse_method
+
+        if row is None:
+            return self.with_network(None)
+        found = parse_method(row)
+        return self.with_network(found.network).with_variant(found.variant)
+
+    def with_network(self, network: str | None) -> Config:
+        """See `tpld.config.overlays.with_network`."""
+        return with_network(self, network)
+
+    def with_variant(self, variant: str | None) -> Config:
+        """See `tpld.config.overlays.with_variant`."""
+        return with_variant(self, variant)
 
     def get(self, dotted: str) -> Any:
         """Value of a dotted key such as ``voting.window`` as plain Python data (for hashing)."""
@@ -172,21 +155,6 @@ class Config(Section):
         for part in dotted.split("."):
             node = getattr(node, part)
         return node.model_dump(mode="json") if isinstance(node, BaseModel) else node
-
-
-def merge(below: dict[str, Any], above: Any) -> Any:
-    """The keys of `above` over those of `below`, section by section."""
-    if not isinstance(above, dict):
-        return above
-    both = dict(below)
-    for key, value in above.items():
-        old = both.get(key)
-        both[key] = merge(old, value) if isinstance(old, dict) else value
-    return both
-
-
-def _problems(error: ValidationError, section: type[Section], above: str) -> str:
-    return "; ".join(explain(item, section, above) for item in error.errors())
 
 
 def _check_crops(config: Config, rows: list[Method]) -> None:

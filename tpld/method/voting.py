@@ -40,6 +40,7 @@ from tpld.method.voting_bound import TILE, local_reach
 
 _POOLS = ("mean", "sum", "share")
 _MEAN, _SUM, _SHARE = range(3)
+_FRESH = ("combined", "pooled")
 _CLIP_BITS = 12
 CLIP = float(2**_CLIP_BITS)
 """Largest excess that counts in a sum."""
@@ -66,6 +67,7 @@ def vote(
     iterations: int = 3,
     alpha: float = 0.7,
     pool: Literal["mean", "sum", "share"] = "mean",
+    fresh: Literal["combined", "pooled"] = "combined",
 ) -> VotingResult:
     """Label pixels by the confident values of their neighbours. METHOD 5.
 
@@ -79,9 +81,12 @@ def vote(
 
     For both candidates c: combined[c] = (1-α) r[c] + α v[c]; the larger wins, the first candidate
     at a tie; where it is >= 1 the pixel takes that label, and from the next iteration on `combined`
-    counts as its confident value [P]. Raises ValueError for arrays that do not fit together.
+    counts as its confident value [P]. Where `fresh` is `pooled`, v counts, the value that the pool
+    elected it with, if it is larger: a choice of ours, for combined < v where r < 1, so that labels
+    fade as they spread.
+    Raises ValueError for arrays that do not fit together.
     """
-    check_keys(window, iterations, alpha, pool)
+    check_keys(window, iterations, alpha, pool, fresh)
     label, origin, excess, candidates = _checked(label, candidates, label_excess, num_classes)
     height, width = label.shape
     if label.size == 0:
@@ -97,7 +102,7 @@ def vote(
         )
         won = _iterate(
             label, origin, excess, *candidates, reach, radius_y, radius_x, float(alpha),
-            _POOLS.index(pool), scale, code, bands,
+            _POOLS.index(pool), fresh == "pooled", scale, code, bands,
         )  # fmt: skip
         if not won:
             break  # the state did not change, nor would it in any further iteration
@@ -157,7 +162,9 @@ def _start(label, given, bands):
     return own, origin, excess, seen[0], unordered.any()
 
 
-def check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
+def check_keys(
+    window: int, iterations: int, alpha: float, pool: str, fresh: str = "combined"
+) -> None:
     """Raise ValueError for a key of `vote` out of range."""
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window is {window}; expected an odd side length: {window | 1}, say")
@@ -165,6 +172,7 @@ def check_keys(window: int, iterations: int, alpha: float, pool: str) -> None:
         raise ValueError(f"iterations is {iterations}; expected 0 to 252, one origin code for each")
     checks.share("alpha", alpha)
     checks.one_of("pool", pool, _POOLS)
+    checks.one_of("fresh", fresh, _FRESH)
 
 
 def fixed_point_scale(window_pixels: int) -> float:
@@ -255,7 +263,7 @@ def _could_win(hopeful, origin, first, second, first_excess, second_excess, reac
 @njit(cache=True, error_model="numpy")
 def _vote_row(
     label, origin, excess, first, second, first_excess, second_excess,
-    hopeful, columns, windows, reach, size_x, alpha, pool, scale, code,
+    hopeful, columns, windows, reach, size_x, alpha, pool, fresh_pooled, scale, code,
 ):  # fmt: skip
     """Decide the hopeful pixels of one row; returns how many took a label."""
     won = 0
@@ -265,7 +273,7 @@ def _vote_row(
     for x in range(len(label)):
         if not hopeful[x]:
             continue
-        winner, value = first[x], -1.0
+        winner, value, kept = first[x], -1.0, -1.0
         for turn in range(2):
             c, own = (second[x], second_excess[x]) if turn else (first[x], first_excess[x])
             combined = (1.0 - alpha) * np.float64(own)
@@ -280,8 +288,9 @@ def _vote_row(
             combined += alpha * pooled
             if turn == 0 or combined > value:
                 winner, value = c, combined
+                kept = max(pooled, combined) if fresh_pooled else combined
         if value >= 0:
-            label[x], origin[x], excess[x] = winner, code, np.float32(value)
+            label[x], origin[x], excess[x] = winner, code, np.float32(kept)
             won += 1
     return won
 
@@ -289,7 +298,7 @@ def _vote_row(
 @njit(cache=True, parallel=True)
 def _iterate(
     label, origin, excess, first, second, first_excess, second_excess,
-    reach, radius_y, radius_x, alpha, pool, scale, code, bands,
+    reach, radius_y, radius_x, alpha, pool, fresh_pooled, scale, code, bands,
 ):  # fmt: skip
     """One iteration in place; returns the number of new labels.
 
@@ -336,6 +345,6 @@ def _iterate(
                 label[y], origin[y], excess[y],
                 first[y], second[y], first_excess[y], second_excess[y],
                 hopeful, columns, windows, reach[y // TILE],
-                2 * radius_x + 1, alpha, pool, scale, code,
+                2 * radius_x + 1, alpha, pool, fresh_pooled, scale, code,
             )  # fmt: skip
     return won.sum()

@@ -46,13 +46,14 @@ def vote(
     iterations: int = 3,
     alpha: float = 0.7,
     pool: Literal["mean", "sum", "share"] = "mean",
+    fresh: Literal["combined", "pooled"] = "combined",
 ) -> TensorVotingResult:
     """`voting.vote` on tensors of one device; see there. METHOD 5.
 
     label uint8 (H, W), 255 = none; candidates and label_excess (H, W). Extra memory: about ten
     int64 maps. Raises ValueError for shapes that differ, classes out of range or bad keys.
     """
-    voting.check_keys(window, iterations, alpha, pool)
+    voting.check_keys(window, iterations, alpha, pool, fresh)
     _check(label, candidates, label_excess, num_classes)
     height, width = label.shape
     radius = min(window // 2, height - 1), min(window // 2, width - 1)
@@ -62,11 +63,12 @@ def vote(
     excess = torch.where(unlabelled, -1.0, label_excess.float())
     origin = torch.where(unlabelled, ORIGIN_NONE, ORIGIN_CONFIDENT).to(torch.uint8)
     for iteration in range(iterations):
-        value, winner = _combine(label, candidates, excess, radius, scale, alpha, pool)
+        value, pooled, winner = _combine(label, candidates, excess, radius, scale, alpha, pool)
         wins = (label == IGNORE) & (value >= 0)
         if not wins.any():
             break
-        label[wins], excess[wins] = winner[wins], value[wins].float()
+        kept = torch.maximum(pooled, value) if fresh == "pooled" else value
+        label[wins], excess[wins] = winner[wins], kept[wins].float()
         origin[wins] = ORIGIN_VOTED_FIRST + iteration
     return TensorVotingResult(label, origin, excess)
 
@@ -79,8 +81,8 @@ def _combine(
     scale: float,
     alpha: float,
     pool: str,
-) -> tuple[Tensor, Tensor]:
-    """combined - 1 of the winner of every pixel, float64, and the winner. METHOD 5.2 to 5.4."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every pixel's winner: combined - 1 and v_e, float64, and its class. METHOD 5.2 to 5.4."""
     own = [(1.0 - alpha) * candidates[i].double() for i in (2, 3)]
     pooled = [torch.full_like(own[0], -1.0) for _ in own]
     fixed = (excess.double().clamp(-1.0, voting.CLIP) * scale).round().long()
@@ -98,7 +100,8 @@ def _combine(
     first, second = (own[i] + alpha * pooled[i] for i in (0, 1))
     second_wins = second > first
     winner = torch.where(second_wins, candidates.second, candidates.first)
-    return torch.where(second_wins, second, first), winner
+    value = torch.where(second_wins, second, first)
+    return value, torch.where(second_wins, pooled[1], pooled[0]), winner
 
 
 def _pooled_excess(

@@ -1,4 +1,4 @@
-"""A row's name, `base[+tpld][@network]`, and what it means with a configuration."""
+"""A row's name, `base[+tpld][@network][~variant]`, and what it means with a configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tpld.methods.base import Kind, Recipe
 from tpld.methods.registry import recipe_class
 
 TPLD_SUFFIX = "+tpld"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 NETWORK_MARK = "@"
+VARIANT_MARK = "~"
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Method:
         base: name of a method in this package.
         tpld: voting, bootstrapping and phase 2 on top of the base.
         network: the network, where it is not the configuration's own.
+        variant: name of an entry of `variants`, whose keys differ from those of `parent`.
     """
 
     name: str
     base: str
     tpld: bool
     network: str | None = None
+    variant: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -42,6 +46,11 @@ class Method:
     def adapts(self) -> bool:
         """False for the rows that adaptation is measured between: source only, and oracle."""
         return self.kind not in ("source", "oracle")
+
+    @property
+    def parent(self) -> str:
+        """The row that a variant differs from in a few keys; of another row, itself."""
+        return self.name.partition(VARIANT_MARK)[0]
 
     @property
     def source_row(self) -> str:
@@ -56,18 +65,30 @@ def parse_method(name: str) -> Method:
     Raises:
         ValueError: no such method, or TPLD on a method that makes no pseudo labels.
     """
-    method, mark, network = name.partition(NETWORK_MARK)
+    parent, variant_mark, variant = name.partition(VARIANT_MARK)
+    method, mark, network = parent.partition(NETWORK_MARK)
     base = method.removesuffix(TPLD_SUFFIX)
-    found = Method(name, base, method.endswith(TPLD_SUFFIX), network or None)
+    tpld = method.endswith(TPLD_SUFFIX)
+    found = Method(name, base, tpld, network or None, variant or None)
     if recipe_class(base).kind != "self_training" and found.tpld:
         raise ValueError(
             f"'{name}': TPLD makes pseudo labels dense, and '{base}' makes none. "
             f"Write '{base}{mark}{network}'"
         )
-    if mark and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", network):
+    if mark and not re.fullmatch(_NAME, network):
         raise ValueError(
             f"'{name}': after {NETWORK_MARK} comes a network, or a name of `networks`, of letters, "
             "digits, and _ . -"
+        )
+    if variant_mark and not re.fullmatch(_NAME, variant):
+        raise ValueError(
+            f"'{name}': after {VARIANT_MARK} comes a name of `variants`, of letters, digits, and "
+            "_ . -"
+        )
+    if variant and not found.adapts:
+        raise ValueError(
+            f"'{name}': variants change how a network is adapted, and '{base}' adapts none. "
+            f"Write '{parent}'"
         )
     return found
 
@@ -93,12 +114,12 @@ def phase1_rounds(config: Config, method: Method) -> int:
 
 def phase2_rounds(config: Config, method: Method) -> int:
     """Phase-2 rounds, TPLD alone."""
-    return config.phase2.rounds if method.tpld else 0
+    return config.of(method.name).phase2.rounds if method.tpld else 0
 
 
 def portion_of(config: Config, method: Method, phase2: bool, round_index: int) -> float:
     """Portion of a round; phase-2 rounds go on counting where phase 1 ended."""
-    section = config.thresholds
+    section = config.of(method.name).thresholds
     first = phase1_rounds(config, method) if phase2 else 0
     return portion_of_round(
         first + round_index, section.start_portion, section.portion_step, section.max_portion

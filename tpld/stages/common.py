@@ -38,6 +38,12 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
         frame.to_csv(partial, index=False, float_format="%.9g")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text; it appears whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def read_csv(path: Path, what: str, remedy: str, dtype: dict[str, Any]) -> pd.DataFrame:
     """Read a table of a stage; texts stay as they are (a class may be called ``nan``).
 

@@ -16,8 +16,7 @@ from tpld.evaluation.metrics import summarise
 from tpld.evaluation.render import pipe_table, rich_table
 from tpld.layout import Layout
 from tpld.stages.assess import read_label_counts
-from tpld.stages.common import write_csv
-from tpld.stores.atomic import replacing
+from tpld.stages.common import write_csv, write_text
 
 
 def compare(config: Config, out: Path) -> None:
@@ -26,9 +25,9 @@ def compare(config: Config, out: Path) -> None:
     write_csv(figures, out / "comparison.csv")
     labels = collect_labels(config)
     wide = spread_table(figures) if len(figures) else pd.DataFrame()
-    _write(out / "comparison.md", _markdown(config, wide, labels))
+    write_text(out / "comparison.md", _markdown(config, wide, labels))
     latex = wide.to_latex(float_format="%.1f", escape=True) if len(wide) else "% no ground truth\n"
-    _write(out / "comparison.tex", latex)
+    write_text(out / "comparison.tex", latex)
     write_config(config, out / "config.yaml")
     _print(config, wide, labels)
 
@@ -108,8 +107,3 @@ def _print(config: Config, wide: pd.DataFrame, labels: pd.DataFrame) -> None:
             console.print(rich_table(turned, f"{config.experiment}: target_val, {protocol}"))
     if len(labels):
         console.print(rich_table(labels, "Pseudo labels of target_train, %"))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")

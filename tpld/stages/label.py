@@ -131,6 +131,7 @@ def label_image(
         iterations=settings.iterations,
         alpha=settings.alpha,
         pool=settings.pool,
+        fresh=settings.fresh,
     )
     score = np.where(voted.label == IGNORE, best, voted.excess)
     return VotingResult(voted.label, voted.origin, score)

@@ -13,9 +13,8 @@ from tpld.errors import ConfigError
 from tpld.evaluation.paper import TABLES, Which, our_names, paper_figures, rows_of
 from tpld.evaluation.render import pipe_table, rich_table
 from tpld.evaluation.tables import beside_the_paper, disagreements, wide_table
-from tpld.stages.common import write_csv
+from tpld.stages.common import write_csv, write_text
 from tpld.stages.compare import collect_figures
-from tpld.stores.atomic import replacing
 
 
 def table(config: Config, which: str, out: Path) -> None:
@@ -46,8 +45,8 @@ def table(config: Config, which: str, out: Path) -> None:
     )
     wrong = disagreements(paper, rows, classes, subsets)
     write_csv(lines, out / f"{which}.csv")
-    _write(out / f"{which}.md", _markdown(config, known, lines, wrong))
-    _write(out / f"{which}.tex", _latex(config, known, lines, wrong))
+    write_text(out / f"{which}.md", _markdown(config, known, lines, wrong))
+    write_text(out / f"{which}.tex", _latex(config, known, lines, wrong))
     _print(known, lines)
 
 
@@ -112,8 +111,3 @@ def _print(which: Which, lines: pd.DataFrame) -> None:
         part = lines[(lines["protocol"] == protocol) & (lines["metric"] == "mIoU")]
         shown = part[["model", "method", "ours", "spread", "seeds", "paper", "difference", "gain"]]
         console.print(rich_table(shown, f"{which}, mIoU, {protocol or 'not evaluated yet'}"))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")

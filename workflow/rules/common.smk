@@ -105,7 +105,7 @@ def one_of(names):
 
 wildcard_constraints:
     seed=r"\d+",
-    method=one_of(cfg.methods),
+    method=one_of({row: None for name in ROWS for row in (name.name, name.parent)}),
     network=one_of(NETWORKS),
     round=r"(phase2_)?round\d+",
     split="source_train|source_val|target_train|target_val",
@@ -297,6 +297,22 @@ def round_tables(_):
         for name in layout.rounds(method)
         for table in names
     ]
+
+
+def labelling():
+    """Rows that make pseudo labels, each with each seed."""
+    rows = [row.name for row in ROWS if row.kind == "self_training"]
+    return [(row, seed) for row in rows for seed in cfg.seeds]
+
+
+def first_labels(_):
+    """Counts of the first pseudo labels of every row."""
+    return [layout.round(row, seed, "round0", "labels.csv") for row, seed in labelling()]
+
+
+def first_dumps(_):
+    """The dumps that they are made from: those of the source models."""
+    return sorted({layout.predictions(row, seed, "round0") for row, seed in labelling()})
 
 
 def final_models(_):

@@ -84,7 +84,7 @@ rule thresholds:
     message:
         "thresholds λ: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld thresholds --predictions {input.predictions} --portion {params.portion} {params.part}"
+        "tpld thresholds --method {wildcards.method} --predictions {input.predictions} --portion {params.portion} {params.part}"
         " --out {output} --log {log}"
 
 

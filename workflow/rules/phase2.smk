@@ -26,7 +26,7 @@ rule score:
     message:
         "image confidence: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld score --predictions {input.predictions}"
+        "tpld score --method {wildcards.method} --predictions {input.predictions}"
         " --thresholds {input.thresholds} {params.part} --out {output} --log {log}"
 
 
@@ -51,7 +51,7 @@ rule split:
     message:
         "easy/hard split: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld split --confidence {input} --round {params.index}"
+        "tpld split --method {wildcards.method} --confidence {input} --round {params.index}"
         " --out {output} --log {log}"
 
 
@@ -83,7 +83,7 @@ rule label_easy:
     message:
         "full labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld label-easy --predictions {input.predictions}"
+        "tpld label-easy --method {wildcards.method} --predictions {input.predictions}"
         " --thresholds {input.thresholds} --split {input.split} {params.part}"
         " --out {output} --log {log}"
 

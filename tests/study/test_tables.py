@@ -1,0 +1,67 @@
+import pandas as pd
+import pytest
+
+from tpld.config import load_config
+from tpld.evaluation.gap import GAP_CLOSED
+from tpld.study.changes import changes_of, reference_of
+from tpld.study.controls import COLUMNS, CONTROLS
+from tpld.study.labels import compare_labels, mean_over_seeds
+from tpld.study.scores import compare_rows
+
+
+def test_changes_in_words():
+    variants = {"a": {"voting": {"window": 7}, "loss": {"beta": 1, "stop_gradient": False}}}
+    config = load_config({"methods": ["cbst", "cbst+tpld~a"], "variants": variants})
+    assert (
+        changes_of(config, "cbst+tpld~a") == "voting.window 7, loss.beta 1, loss.stop_gradient off"
+    )
+    assert changes_of(config, "cbst") == ""
+
+
+@pytest.mark.parametrize(
+    ("row", "reference"),
+    [
+        ("cbst+tpld@n~a", "cbst+tpld@n"),
+        ("cbst+tpld@n", "cbst@n"),
+        ("cbst@n", "source@n"),
+        ("advent", "source"),
+    ],
+)
+def test_what_a_row_is_compared_with(row, reference):
+    assert reference_of(row) == reference
+
+
+def figures(**values: list[float]) -> pd.DataFrame:
+    rows = [(m, s, "mIoU", v) for m, many in values.items() for s, v in enumerate(many)]
+    rows += [("cbst", 0, GAP_CLOSED, 40.0), ("cbst", 1, GAP_CLOSED, 60.0)]
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
+
+
+def test_scores_are_compared_seed_by_seed():
+    known = figures(source=[20, 30], cbst=[24, 32, 99])  # seed 2 has no source row
+    table = compare_rows(known, ["source", "cbst", "advent"], lambda row: "", reference_of)
+    lines = table.set_index("row")
+    assert lines.loc["cbst", "mIoU"] == pytest.approx(155 / 3)
+    assert lines.loc["cbst", "seeds"] == 3
+    assert (lines.loc["cbst", "Δ"], lines.loc["cbst", "± Δ"]) == pytest.approx((3, 2**0.5))
+    assert lines.loc["cbst", "gap closed"] == 50
+    assert lines.loc["source", "against"] == "" and pd.isna(lines.loc["source", "Δ"])
+    assert lines.loc["advent", "seeds"] == 0 and pd.isna(lines.loc["advent", "mIoU"])
+
+
+def test_labels_are_compared_at_their_own_density():
+    points = [(0.2, 20.0, 90.0), (0.4, 40.0, 80.0)]
+    curves = pd.DataFrame(
+        [("n", s, c, *p) for s in (0, 1) for c in CONTROLS for p in points],
+        columns=["network", "seed", *COLUMNS],
+    )
+    labels = pd.DataFrame(
+        [("r", "", "n", s, 30.0, a) for s, a in ((0, 86.0), (1, 82.0))],
+        columns=["row", "changes", "network", "seed", "density", "accuracy"],
+    )
+    table = compare_labels(labels, curves)
+    for control in CONTROLS:
+        assert table[f"at {control}"].tolist() == [85, 85]
+        assert table[f"over {control}"].tolist() == [1, -3]
+    means = mean_over_seeds(table, ["row", "changes"])
+    assert means["accuracy"].tolist() == [84] and "seed" not in means

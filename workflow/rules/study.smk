@@ -1,0 +1,58 @@
+# Studies: what changes when a key changes (rows `method~variant`), laid over a preset.
+# Both write into studies/<study>/:
+#   snakemake study ...        evaluations of all rows -> scores.{csv,md,svg}, seeds.csv
+#   snakemake label_study ...  the first labels of all rows, without training of their own
+#                              -> labels.{csv,md,svg}, curves.csv
+
+
+rule study:
+    input:
+        evaluations,
+    output:
+        multiext(layout.study("scores"), ".csv", ".md", ".svg"),
+        layout.study("seeds.csv"),
+    log:
+        layout.study("logs/scores.log"),
+    benchmark:
+        layout.study("logs/scores.tsv")
+    conda:
+        "../../envs/tpld.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        out=subpath(output[0], parent=True),
+        settings=settings("study"),
+        code=code("study"),
+    message:
+        "comparing the rows of a study"
+    shell:
+        "tpld study --out {params.out} --log {log}"
+
+
+rule label_study:
+    input:
+        labels=first_labels,
+        dumps=first_dumps,
+        truth=layout.data("target_train_truth"),
+    output:
+        multiext(layout.study("labels"), ".csv", ".md", ".svg"),
+        layout.study("curves.csv"),
+    log:
+        layout.study("logs/labels.log"),
+    benchmark:
+        layout.study("logs/labels.tsv")
+    conda:
+        "../../envs/tpld.yaml"
+    threads: THREADS
+    resources:
+        **needs("label"),
+    params:
+        out=subpath(output[0], parent=True),
+        portion=cfg.thresholds.start_portion,
+        settings=settings("label_study"),
+        code=code("label_study"),
+    message:
+        "comparing the first pseudo labels of a study"
+    shell:
+        "tpld label-study --out {params.out} --log {log}"
