@@ -28,6 +28,7 @@ ELSEWHERE = {
     "self_training.base_rounds": "says how many jobs there are",
     "phase2.rounds": "says how many jobs there are",
     "evaluation.every_round": "says how many jobs there are",
+    "evaluation.on_source": "says how many jobs there are",
     "networks": "reaches stages through the sections that it changes",
 }
 

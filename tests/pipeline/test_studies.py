@@ -38,7 +38,8 @@ def test_a_study_compares_rows_with_those_that_they_differ_from(finished):
         "source": "", "crst_mrkld": "source", TPLD: "crst_mrkld", f"{TPLD}~easy": TPLD
     }  # fmt: skip
     assert scores.loc[f"{TPLD}~easy", "changes"] == "phase2.easy_portion 0.5"
-    seeds = pd.read_csv(folder / "seeds.csv").query("metric == 'mIoU'").set_index("method")["value"]
+    values = pd.read_csv(folder / "seeds.csv").query("split == 'target_val' and metric == 'mIoU'")
+    seeds = values.set_index("method")["value"]
     for row, other in scores["against"].dropna().items():
         assert scores.loc[row, "Δ"] == pytest.approx(seeds[row] - seeds[other], abs=1e-6)
     assert pd.isna(scores.loc["source", "Δ"])

@@ -32,9 +32,11 @@ def test_what_a_row_is_compared_with(row, reference):
 
 
 def figures(**values: list[float]) -> pd.DataFrame:
-    rows = [(m, s, "mIoU", v) for m, many in values.items() for s, v in enumerate(many)]
-    rows += [("cbst", 0, GAP_CLOSED, 40.0), ("cbst", 1, GAP_CLOSED, 60.0)]
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
+    on = "target_val"
+    rows = [(m, s, on, "mIoU", v) for m, many in values.items() for s, v in enumerate(many)]
+    rows += [("cbst", 0, on, GAP_CLOSED, 40.0), ("cbst", 1, on, GAP_CLOSED, 60.0)]
+    rows += [("cbst", 0, "source_val", "mIoU", 50.0), ("cbst", 1, "source_val", "mIoU", 52.0)]
+    return pd.DataFrame(rows, columns=["method", "seed", "split", "metric", "value"])
 
 
 def test_scores_are_compared_seed_by_seed():
@@ -44,7 +46,7 @@ def test_scores_are_compared_seed_by_seed():
     assert lines.loc["cbst", "mIoU"] == pytest.approx(155 / 3)
     assert lines.loc["cbst", "seeds"] == 3
     assert (lines.loc["cbst", "Δ"], lines.loc["cbst", "± Δ"]) == pytest.approx((3, 2**0.5))
-    assert lines.loc["cbst", "gap closed"] == 50
+    assert (lines.loc["cbst", "gap closed"], lines.loc["cbst", "source_val"]) == (50, 51)
     assert lines.loc["source", "against"] == "" and pd.isna(lines.loc["source", "Δ"])
     assert lines.loc["advent", "seeds"] == 0 and pd.isna(lines.loc["advent", "mIoU"])
 

@@ -32,6 +32,9 @@ class Evaluation(Section):
     network of each round where that is wanted. Default: the CRST authors' and a single scale."""
     every_round: bool = False
     """Evaluate the network of each round too, by the last protocol, for the report's curves."""
+    on_source: bool = False
+    """Score every row on source_val too, where there is one, not the source model alone: what a
+    learning rate may be chosen by without a look at target labels."""
     subsets: dict[Name, list[str]] = Field(default={})
     """Named means over some classes, e.g. R-mIoU."""
 

@@ -30,13 +30,12 @@ def study(config: Config, out: Path) -> None:
     if figures.empty:
         raise ConfigError("no row is evaluated: a study needs ground truth of target_val")
     protocol = figures["protocol"].iloc[0]
-    part = figures[(figures["split"] == "target_val") & (figures["protocol"] == protocol)]
-    part = part[part["metric"].isin(["mIoU", GAP_CLOSED])]
+    part = figures[figures["protocol"].eq(protocol) & figures["metric"].isin(["mIoU", GAP_CLOSED])]
     table = compare_rows(part, config.methods, lambda row: changes_of(config, row), reference_of)
     title = f"{config.experiment}: mIoU on target_val, {protocol}, seeds {config.seeds}"
-    write_csv(part.drop(columns=["split"]), out / "seeds.csv")
+    write_csv(part, out / "seeds.csv")
     write_csv(table, out / "scores.csv")
     write_text(out / "scores.md", "\n".join([f"# {title}", "", *pipe_table(table), ""]))
-    seeds = part[part["metric"] == "mIoU"]
+    seeds = part[part["metric"].eq("mIoU") & part["split"].eq("target_val")]
     draw_scores(table, seeds, title, out / "scores.svg")
     Console(stderr=True, width=160).print(rich_table(table, title))

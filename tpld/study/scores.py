@@ -8,6 +8,8 @@ import pandas as pd
 
 from tpld.evaluation.gap import GAP_CLOSED
 
+SOURCE_VAL = "source_val"
+
 
 def compare_rows(
     figures: pd.DataFrame,
@@ -18,16 +20,18 @@ def compare_rows(
     """One line a row: mean and sample standard deviation over the seeds, in percent.
 
     Args:
-        figures: method, seed, metric, value (percent) of one split and protocol.
+        figures: method, seed, split, metric, value (percent) of one protocol.
         rows: in the order of the table.
         changes: what a row changes.
         reference: the row that it is compared with.
 
     Returns:
-        row, changes, seeds, mIoU, ± mIoU, against, Δ (mean over the seeds that both rows have of
-        the difference), ± Δ (its standard deviation), gap closed, ± gap closed. NaN where unknown,
-        and for the deviation of one seed.
+        row, changes, seeds; of target_val: mIoU, ± mIoU, against, Δ (mean over the seeds that both
+        rows have of the difference), ± Δ (its standard deviation), gap closed, ± gap closed; and
+        source_val, the mean mIoU there. NaN where unknown, and for the deviation of one seed.
     """
+    of_source = figures["split"].eq("source_val") & figures["metric"].eq("mIoU")
+    figures = figures.assign(metric=figures["metric"].mask(of_source, SOURCE_VAL))
     value = figures.pivot_table(index="seed", columns=["metric", "method"], values="value")
     lines = []
     for row in rows:
@@ -46,6 +50,7 @@ def compare_rows(
                 "± Δ": delta.std() if against else float("nan"),
                 "gap closed": gap.mean(),
                 "± gap closed": gap.std(),
+                SOURCE_VAL: _of(value, SOURCE_VAL, row).mean(),
             }
         )
     return pd.DataFrame(lines)

@@ -257,8 +257,8 @@ def evaluations(_):
     """Evaluation of each method's last checkpoint, on every labelled validation split."""
     found = []
     for method in cfg.methods:
-        without_shift = parse_method(method).kind == "source"
-        splits = ["target_val", "source_val"] if without_shift else ["target_val"]
+        on_source = cfg.evaluation.on_source or parse_method(method).kind == "source"
+        splits = ["target_val", "source_val"] if on_source else ["target_val"]
         found += [
             layout.evaluation(method, seed, split)
             for seed in cfg.seeds

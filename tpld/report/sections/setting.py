@@ -12,6 +12,7 @@ from tpld.data.splits import SPLITS
 from tpld.methods import parse_method, phase1_rounds, phase2_rounds, recipe_class
 from tpld.report.blocks import Block, Cell, Fold, Section, Table, Text, number
 from tpld.report.experiment import Experiment, read_table
+from tpld.study.changes import changes_of
 
 _PURPOSE = {
     "source_train": "labelled; trains the source model and joins the self-training batches",
@@ -82,6 +83,8 @@ def _method_table(experiment: Experiment) -> Table:
             meaning += "and adversarial training on hard ones (phase 2)"
         if method.network:
             meaning += f"; network {experiment.config.of(name).model.name}"
+        if method.variant:
+            meaning += f"; {changes_of(experiment.config, name)}"
         counts = (
             phase1_rounds(experiment.config, method),
             phase2_rounds(experiment.config, method),
