@@ -15,15 +15,17 @@ class Model(Section):
     """The segmentation network (METHOD 11)."""
 
     name: str = Field(default="deeplabv2_resnet101", pattern=r"^(torchvision/)?[a-z0-9_]+$")
-    """deeplabv2_resnet18, 34, 50, 101, deeplabv2_vgg16, deeplabv3_resnet50, 101,
-    torchvision/<segmentation model>, or transformers (docs/networks.md)."""
+    """deeplabv2_resnet18, 34, 50, 101, deeplabv2_vgg16, deeplabv2_efficientnet_lite0 (small, for
+    CPUs), deeplabv3_resnet50, 101, torchvision/<segmentation model>, or transformers
+    (docs/networks.md)."""
     output_stride: Literal[8, 16, 32] = 8
-    """Input pixels per output pixel of deeplabv2_resnet*; smaller is finer and slower."""
+    """Input pixels per output pixel of deeplabv2_resnet* and deeplabv2_efficientnet_lite0; smaller
+    is finer and slower."""
     aspp_dilations: list[Count] = Field(default=[6, 12, 18, 24], min_length=1)
     """Dilations of the summed 3x3 convolutions of the head of deeplabv2_*."""
     weights: str = "DEFAULT"
-    """`random`, a name of the torchvision weight enum (downloads), a local weight file, or for
-    transformers a local directory."""
+    """`random`, a name of the torchvision weight enum (downloads; of deeplabv2_efficientnet_lite0,
+    DEFAULT is a package), a local weight file, or for transformers a local directory."""
 
     @property
     def folder_name(self) -> str:

@@ -44,6 +44,10 @@ class Network(nn.Module):
         """Load weights that come in a form of their own; None: they are a state dictionary."""
         return None
 
+    def file_of(self, weights: str) -> str:
+        """`model.weights` as `load_initial` reads it: the path of a file for a name of our own."""
+        return weights
+
     def forward_heads(self, image: Tensor) -> tuple[Tensor, ...]:
         """Logits of every head, main first; one or two tensors.
 

@@ -9,6 +9,8 @@ from tpld.config.model import Model
 from tpld.errors import ConfigError
 from tpld.models import torchvision_models
 from tpld.models.deeplabv2 import RESNETS, DeepLabV2
+from tpld.models.deeplabv2_efficientnet import NAME as EFFICIENTNET
+from tpld.models.deeplabv2_efficientnet import DeepLabV2EfficientNet
 from tpld.models.deeplabv2_vgg16 import DeepLabV2VGG16
 from tpld.models.network import Heads, Network
 from tpld.models.torchvision_models import TorchvisionModel
@@ -26,6 +28,7 @@ class Builder(Protocol):
 NETWORKS: dict[str, Builder] = {
     **dict.fromkeys(RESNETS, DeepLabV2.from_config),
     "deeplabv2_vgg16": DeepLabV2VGG16.from_config,
+    EFFICIENTNET: DeepLabV2EfficientNet.from_config,
     **dict.fromkeys(("deeplabv3_resnet50", "deeplabv3_resnet101"), TorchvisionModel.from_config),
     **{f"torchvision/{name}": TorchvisionModel.from_config for name in torchvision_models.NAMES},
     "transformers": TransformersModel.from_config,

@@ -39,6 +39,7 @@ def load_initial(network: Network, config: Config) -> str:
     if said is None:
         if weights == "random":
             return "random"
+        weights = network.file_of(weights)
         is_file = bool(Path(weights).suffix)
         state = _foreign_state(Path(weights)) if is_file else _of_enum(network, weights)
         said = _load_foreign(network, state, weights)
