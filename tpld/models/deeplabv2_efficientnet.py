@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -63,9 +62,9 @@ class DeepLabV2EfficientNet(Network):
         heads: the auxiliary head reads the fifth stage (112 channels).
     """
 
-    renames = MappingProxyType(
-        {"_blocks.": "backbone.", "_conv_stem.": "stem.conv.", "_bn0.": "stem.bn."}
-    )
+    renames = {  # noqa: RUF012 (never written to)
+        "_blocks.": "backbone.", "_conv_stem.": "stem.conv.", "_bn0.": "stem.bn."
+    }  # fmt: skip
 
     def __init__(
         self, num_classes: int, output_stride: int, dilations: list[int], heads: Heads = "single"
