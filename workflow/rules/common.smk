@@ -153,11 +153,14 @@ def row_needs(stage, splits, threads, method, network, parts):
     return need(row, stage, read, CLASSES, threads, crops=crops, parts=parts)
 
 
+GPU_HERE = any(Path("/dev").glob("nvidia[0-9]*"))
+
+
 def needs(stage, *splits, parts=1):
     """Resources of a stage that reads some splits; twice as much after a failure (retries).
 
     `gpu` is asked of a cluster. `gpu_slot` keeps jobs from sharing one machine's GPU: there is one
-    (profiles/default), and it counts for local jobs alone.
+    (profiles/default), and it counts for local jobs alone, and where there is a GPU.
     """
 
     def of(w, threads):
@@ -172,7 +175,7 @@ def needs(stage, *splits, parts=1):
     return {
         "nodes": 1,  # GPUs of one job are asked of one node
         "gpu": lambda w, threads: of(w, threads).gpus,
-        "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus),
+        "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus) if GPU_HERE else 0,
         "mem_mb": lambda w, threads, attempt: attempt * of(w, threads).mem_mb,
         "runtime": lambda w, threads, attempt: attempt * of(w, threads).minutes,
     }
