@@ -39,7 +39,7 @@ class Project:
             (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
             files.append("overlay.yaml")
         command = ["snakemake", "--cores", "2", "--nocolor", *arguments, "--configfile", *files]
-        command += ["--", *targets]
+        command += ["--", *targets] if targets else []
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=self.folder, env=self.environment(),
             capture_output=True, text=True, timeout=900, check=False,

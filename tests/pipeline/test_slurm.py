@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tpld.config import load_config
-from tpld.config.root import merge
+from tpld.config.overlays import merge
 from tpld.data.extent import extent_of
 from tpld.data.sources import class_table
 from tpld.resources import crops_of, need

@@ -112,6 +112,7 @@ def explain_pixel(
     iterations: int = 0,
     alpha: float = 0.7,
     pool: Literal["mean", "sum", "share"] = "mean",
+    fresh: Literal["combined", "pooled"] = "combined",
     rank_by: Literal["normalised", "probability"] = "normalised",
     gamma: float = 2.0,
     full_label: Literal["soft", "hard", "argmax", "sparse"] = "soft",
@@ -124,12 +125,13 @@ def explain_pixel(
     excess: (H, W) float, r - 1 of each label; ignored where there is none. `score` of a label
     store minus 1 serves too, but is rounded to float16: pooled values are then good to 1e-3.
     window, iterations, alpha, pool, rank_by: as the labels were made; 0 iterations without TPLD.
+    fresh: likewise; what a voted label counts as is in `excess` already.
     gamma, full_label: of phase 2, for pixels whose label is a full one.
     top: how many classes to list; the candidates and the label are listed in any case.
 
     Raises ValueError for a pixel outside the image, or arrays that do not fit together.
     """
-    check_keys(window, iterations, alpha, pool)
+    check_keys(window, iterations, alpha, pool, fresh)
     checks.one_of("rank_by", rank_by, ("normalised", "probability"))
     label, origin, values = np.asarray(label), np.asarray(origin), np.asarray(excess)
     checks.same_shape(label=label, origin=origin, excess=values)

@@ -112,6 +112,7 @@ def _reason(opened: Round, image: str, keys: Keys, found: Labelled, y: int, x: i
         iterations=settings.iterations if votes else 0,
         alpha=settings.alpha,
         pool=settings.pool,
+        fresh=settings.fresh,
         rank_by=settings.rank_by,
         gamma=opened.gamma,
         full_label=opened.full_label,

@@ -310,12 +310,16 @@ def labelling():
 
 def first_labels(_):
     """Counts of the first pseudo labels of every row."""
-    return [layout.round(row, seed, "round0", "labels.csv") for row, seed in labelling()]
+    return [
+        layout.round(row, seed, "round0", "labels.csv") for row, seed in labelling()
+    ]
 
 
 def first_dumps(_):
     """The dumps that they are made from: those of the source models."""
-    return sorted({layout.predictions(row, seed, "round0") for row, seed in labelling()})
+    return sorted(
+        {layout.predictions(row, seed, "round0") for row, seed in labelling()}
+    )
 
 
 def final_models(_):
