@@ -132,7 +132,7 @@ class Config(Section):
         """The configuration as a row of the table sees it: with its `@network` and `~variant`.
 
         Raises:
-            ValueError: `row` is none, or its entry of `networks` or `variants` is wrong.
+            ValueError: `row` is no known row, or its entry of `networks` or `variants` is wrong.
         """
         from tpld.methods import parse_method
 

@@ -12,6 +12,7 @@ expect both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -62,9 +63,11 @@ class DeepLabV2EfficientNet(Network):
         heads: the auxiliary head reads the fifth stage (112 channels).
     """
 
-    renames = {  # noqa: RUF012 (never written to)
-        "_blocks.": "backbone.", "_conv_stem.": "stem.conv.", "_bn0.": "stem.bn."
-    }  # fmt: skip
+    renames: Mapping[str, str] = {
+        "_blocks.": "backbone.",
+        "_conv_stem.": "stem.conv.",
+        "_bn0.": "stem.bn.",
+    }
 
     def __init__(
         self, num_classes: int, output_stride: int, dilations: list[int], heads: Heads = "single"
