@@ -310,6 +310,11 @@ def labelling():
 
 def first_labels(_):
     """Counts of the first pseudo labels of every row."""
+    if not has_truth(cfg, "target_train") or not labelling():
+        raise WorkflowError(
+            "label_study: needs a self-training row in `methods`, and ground truth of the target's "
+            "training images to judge its labels by (`labels` of the target). Give both"
+        )
     return [
         layout.round(row, seed, "round0", "labels.csv") for row, seed in labelling()
     ]
