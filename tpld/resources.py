@@ -15,6 +15,8 @@ it into seconds; for a GPU that is an assumption, low enough for ten years of th
 from __future__ import annotations
 
 import math
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from tpld.config import Config
@@ -121,6 +123,12 @@ def need(
 def merging(extent: Extent) -> Need:
     """What it takes to put parts together: links to their files, and their tables."""
     return Need(0, 1000, _up(10 + extent.images / 10_000, 5))
+
+
+@cache
+def gpu_here() -> bool:
+    """Whether this machine has an NVIDIA GPU, by its device files (the workflow loads no torch)."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def network_of(config: Config) -> Network:

@@ -26,7 +26,7 @@ from tpld.data.sources import (
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
 from tpld.methods import parse_method, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
-from tpld.resources import crops_of, merging, need
+from tpld.resources import crops_of, gpu_here, merging, need
 from tpld.settings import settings_of
 from tpld.errors import TpldError
 from tpld.process import this_process
@@ -153,9 +153,6 @@ def row_needs(stage, splits, threads, method, network, parts):
     return need(row, stage, read, CLASSES, threads, crops=crops, parts=parts)
 
 
-GPU_HERE = any(Path("/dev").glob("nvidia[0-9]*"))
-
-
 def needs(stage, *splits, parts=1):
     """Resources of a stage that reads some splits; twice as much after a failure (retries).
 
@@ -175,7 +172,7 @@ def needs(stage, *splits, parts=1):
     return {
         "nodes": 1,  # GPUs of one job are asked of one node
         "gpu": lambda w, threads: of(w, threads).gpus,
-        "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus) if GPU_HERE else 0,
+        "gpu_slot": lambda w, threads: min(1, of(w, threads).gpus) if gpu_here() else 0,
         "mem_mb": lambda w, threads, attempt: attempt * of(w, threads).mem_mb,
         "runtime": lambda w, threads, attempt: attempt * of(w, threads).minutes,
     }
