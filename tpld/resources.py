@@ -148,7 +148,8 @@ def crops_of(config: Config, stage: str, source: Extent, target: Extent, steps: 
     if stage == "train_round":  # with the source share of the last round
         return training.epochs * (target.images + training.max_source_share * source.images)
     if stage == "train_phase2":
-        return 2 * phase2.epochs * (1 - phase2.easy_portion) * target.images
+        pairs = phase2.epochs * (1 - phase2.easy_portion) * target.images
+        return (2 + phase2.source_crops) * pairs
     if stage == "train_adversarial":
         return (config.adversarial.steps or steps) * config.adversarial.batch_size
     return 0.0
@@ -156,11 +157,11 @@ def crops_of(config: Config, stage: str, source: Extent, target: Extent, steps: 
 
 def _crop(config: Config, stage: str) -> tuple[float, float]:
     """Megapixels of a crop (adversarial: of a pair), and how many of them a step holds."""
-    training = config.self_training
+    training, phase2 = config.self_training, config.phase2
     found = {
         "train_source": (config.source_training.crop, config.source_training.batch_size),
         "train_round": (training.crop, training.batch_size),
-        "train_phase2": (training.crop, 2 * config.phase2.pairs),
+        "train_phase2": (training.crop, (2 + phase2.source_crops) * phase2.pairs),
     }
     if stage in found:
         (height, width), count = found[stage]

@@ -9,7 +9,10 @@ TPLD = "crst_mrkld+tpld"
 OVERLAY = {
     "study": "mine",
     "methods": ["source", "crst_mrkld", TPLD, f"{TPLD}~easy", f"{TPLD}~alpha"],
-    "variants": {"easy": {"phase2": {"easy_portion": 0.5}}, "alpha": {"voting": {"alpha": 0.9}}},
+    "variants": {
+        "easy": {"phase2": {"easy_portion": 0.5, "source_crops": 1}},
+        "alpha": {"voting": {"alpha": 0.9}},
+    },
 }
 PHASE2 = ("dump", "score", "split", "train_phase2")
 
@@ -37,7 +40,7 @@ def test_a_study_compares_rows_with_those_that_they_differ_from(finished):
     assert scores["against"].fillna("").to_dict() == {
         "source": "", "crst_mrkld": "source", TPLD: "crst_mrkld", f"{TPLD}~easy": TPLD
     }  # fmt: skip
-    assert scores.loc[f"{TPLD}~easy", "changes"] == "phase2.easy_portion 0.5"
+    assert scores.loc[f"{TPLD}~easy", "changes"] == "phase2.easy_portion 0.5, phase2.source_crops 1"
     values = pd.read_csv(folder / "seeds.csv").query("split == 'target_val' and metric == 'mIoU'")
     seeds = values.set_index("method")["value"]
     for row, other in scores["against"].dropna().items():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -260,6 +262,38 @@ def test_full_labels_are_those_of_the_dump_and_padding_weighs_nothing(phase2_dat
             assert not weight_seen[32:].any()
             assert not weight_seen[:, 48:].any()
     assert mirrors == {True, False}
+
+
+def test_hard_crops_have_their_confident_labels_where_wanted(phase2_data):
+    section = PHASE2.model_copy(update={"hard_label": "sparse"})
+    plain = Phase2Batches(phase2_data, PHASE2, ROUND, 0, 0)[2]
+    batch = Phase2Batches(phase2_data, section, ROUND, 0, 0)[2]
+    assert torch.equal(batch["image"], plain["image"])
+    assert batch["soft_label"].shape == (4, 3, 16, 24)
+    assert torch.equal(batch["soft_label"][:2], plain["soft_label"])
+    weight = batch["weight"][2:]
+    assert set(weight.unique().tolist()) == {0.0, 1.0}
+    one_hot = batch["soft_label"][2:].max(dim=1).values
+    assert torch.equal(one_hot[weight > 0], weight[weight > 0])
+
+
+def test_source_crops_come_last_with_the_labels_of_their_images(phase2_data, empty_folders):
+    """Image s<i> is labelled i all over; two crops a pair take each of four images in turn."""
+    for i in range(4):
+        empty_folders.add("source", f"s{i}", np.full((32, 48), min(i, 2), np.uint8))
+    source = empty_folders.cache("source_train", ("images", "labels"))
+    data = dataclasses.replace(phase2_data, source=source)
+    section = PHASE2.model_copy(update={"source_crops": 2})
+    plain = Phase2Batches(phase2_data, PHASE2, ROUND, 0, 0)
+    batches = Phase2Batches(data, section, ROUND, 0, 0)
+    for step in range(2):
+        batch = batches[step]
+        assert batch["image"].shape == (8, 3, 16, 24)
+        assert torch.equal(batch["image"][:4], plain[step]["image"])
+        names = batch["names"][4:]
+        assert sorted(names) == ["s0", "s1", "s2", "s3"]
+        for name, label in zip(names, batch["label"], strict=True):
+            assert set(label.unique().tolist()) <= {min(int(name[1]), 2), 255}
 
 
 @pytest.mark.parametrize(("easy", "hard", "kind"), [([0, 1], [], "hard"), ([], [0], "easy")])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tpld.config import Loss, Phase2, SelfTraining, SourceTraining
+from tpld.method.losses import easy_loss
 from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.models.deeplabv2 import upsample
 from tpld.models.discriminator import Discriminator
@@ -209,6 +210,26 @@ def test_easy_is_one_and_hard_is_zero_for_d_and_hard_is_one_for_the_network(make
     assert seen["adversarial"].item() == pytest.approx(adversarial_loss(scores[2:]).item())
     expected = discriminator_loss(scores[:2], scores[2:]).item()
     assert seen["discriminator"].item() == pytest.approx(expected)
+
+
+def test_source_crops_weigh_as_much_as_labelled_target_crops(make_network, runtime):
+    """Two easy crops and four of the source, of which one has no label: (2 easy + 4 source) / 6."""
+    setup = Phase2Setup(make_network(), runtime, source_crops=2, adversarial_weight=0.0)
+    reference = copy.deepcopy(setup.network)
+    label = labels(4, (64, 64))
+    label[0] = 255
+    setup.batch["image"] = torch.cat([setup.batch["image"], images(4, 9, (64, 64))])
+    setup.batch["label"] = label
+    logits = upsample(reference(setup.batch["image"]), (64, 64))
+    options = {"log_threshold": torch.tensor(BARS, dtype=torch.float32)}
+    easy = easy_loss(logits[:2], setup.batch["soft_label"], setup.batch["weight"], **options)
+    source = torch.nn.functional.cross_entropy(logits[5:], label[1:])
+    ((2 * easy + 4 * source) / 6).backward()
+    seen = setup()
+    assert seen["easy"].item() == pytest.approx(easy.item(), rel=1e-5)
+    assert seen["source"].item() == pytest.approx(source.item(), rel=1e-5)
+    for mine, theirs in zip(setup.network.parameters(), reference.parameters(), strict=True):
+        assert torch.allclose(mine.grad, theirs.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_the_adversarial_term_moves_the_network(make_network, runtime):

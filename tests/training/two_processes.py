@@ -91,18 +91,18 @@ def round_(runtime: Runtime, slots: range):
 
 
 def phase2(runtime: Runtime, slots: range):
-    """Full labels, and D_intra."""
+    """Full labels, D_intra, and a source crop beside each pair."""
     network, judge = TwoHeads(), discriminator()
-    section = Phase2(pairs=CROPS, learning_rate=1e-3, adversarial_weight=0.5)
+    section = Phase2(pairs=CROPS, learning_rate=1e-3, adversarial_weight=0.5, source_crops=1)
     step = Phase2Step(network, judge, section, SelfTraining(**KEYS), Loss(), BARS, runtime)
     easy = {
         "image": images(),
         "soft_label": torch.rand(CROPS, 3, *SIZE),
         "weight": torch.rand(CROPS, *SIZE),
     }
-    hard = images()
-    mine = part(easy, slots)
-    mine["image"] = torch.cat([mine["image"], hard[list(slots)]])
+    hard, of_source = images(), images()
+    mine = part(easy | {"label": labels()}, slots)
+    mine["image"] = torch.cat([mine["image"], hard[list(slots)], of_source[list(slots)]])
     return step, mine, {"network": network, "discriminator": judge}
 
 

@@ -249,13 +249,17 @@ def train_phase2(
     thresholds: Input,
     split: Input,
     out: Out,
+    source: Annotated[
+        Path | None, typer.Option(help="Source images, for phase2.source_crops above 0.")
+    ] = None,
     log: Log = None,
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
     settings = begin(config, log, method, training="train_phase2")
     from tpld.stages.train_phase2 import train_phase2 as stage
 
-    stage(settings, method, seed, round_index, model, target, predictions, thresholds, split, out)
+    dumped = (predictions, thresholds, split)
+    stage(settings, method, seed, round_index, model, target, *dumped, source, out)
 
 
 @app.command("train-adversarial", rich_help_panel=STAGES)

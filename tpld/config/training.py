@@ -127,6 +127,10 @@ class Phase2(Section):
     full_label: Literal["soft", "hard", "argmax", "sparse"] = "soft"
     """Reading of the calibrated label: soft, one-hot with weight, one-hot without; or `sparse`,
     the confident labels alone (a control)."""
+    hard_label: Literal["none", "sparse"] = "none"
+    """Labels of the hard images: `none` as in the paper; `sparse`, their confident pixels."""
+    source_crops: int = Field(default=0, ge=0)
+    """Labelled source crops beside each pair; 0 as in the paper."""
     epochs: Positive = 2.0
     """Passes over the hard images a round."""
     pairs: Count = 1

@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tpld.method import checks
 
+Reading = Literal["soft", "hard", "argmax", "sparse"]
+
 
 def full_label(
     excess: ArrayLike,
     gamma: float = 2.0,
-    reading: Literal["soft", "hard", "argmax", "sparse"] = "soft",
+    reading: Reading = "soft",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A target distribution and a weight for every pixel, confident or not. METHOD 9.
 

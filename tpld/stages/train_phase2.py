@@ -10,6 +10,7 @@ import torch
 from tpld.config import Config
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
+from tpld.errors import ConfigError
 from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.weights import load_trained, save_model
@@ -35,9 +36,21 @@ def train_phase2(
     predictions: Path,
     thresholds: Path,
     split: Path,
+    source: Path | None,
     out: Path,
 ) -> None:
-    """Train the checkpoint `model` on easy and hard images; write model, history and record."""
+    """Train the checkpoint `model` on easy and hard images; write model, history and record.
+
+    `source`: labelled source images, needed where `phase2.source_crops` is above 0.
+
+    Raises:
+        ConfigError: they are needed and not given.
+    """
+    if config.phase2.source_crops and source is None:
+        raise ConfigError(
+            f"phase2.source_crops is {config.phase2.source_crops}, and no source images are given. "
+            "Give their cache by --source, or set source_crops to 0"
+        )
     runtime, settings = resolve(config.compute), settings_of(config, "train_phase2", method)
     torch.manual_seed(seed + 1000 * (round_index + 1))  # of the discriminator's weights
     table = class_table(config)
@@ -46,7 +59,8 @@ def train_phase2(
     expect_made_from(dump, "dump", model=fingerprint(model), images=fingerprint(target))
     mark = fingerprint(predictions)
     bars = read_thresholds(thresholds, table.names, mark)["log_threshold"].to_numpy(np.float32)
-    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names, mark))
+    labelled = Cache(source, table) if source and config.phase2.source_crops else None
+    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names, mark), labelled)
     network = load_trained(config, len(table.names), model, runtime)
     discriminator = runtime.place(Discriminator(len(table.names)))
     step = Phase2Step(
@@ -55,7 +69,7 @@ def train_phase2(
     batches = Phase2Batches(
         data, config.phase2, config.self_training, round_index, seed, runtime.processes
     )
-    inputs = [model, target, predictions, thresholds, split]
+    inputs = [model, target, predictions, thresholds, split, *([source] if labelled else [])]
     task = Task(
         title=f"{method}, seed {seed}, phase-2 round {round_index}",
         steps=batches.steps,

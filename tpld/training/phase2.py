@@ -1,4 +1,9 @@
-"""Phase 2: full labels on easy images, D_intra between easy and hard ones (METHOD 9)."""
+"""Phase 2: full labels on easy images, D_intra between easy and hard ones (METHOD 9).
+
+Two things are added where the configuration asks for them, neither of them the paper's, because a
+class that no easy image shows is forgotten: confident labels on hard images (`hard_label`), and
+labelled source crops (`source_crops`).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torch.utils.data import Dataset
 
 from tpld.config import Loss, Phase2, SelfTraining
 from tpld.data import augment
 from tpld.data.cache import Cache
+from tpld.data.sources import IGNORE
 from tpld.errors import TrainingError
-from tpld.method.full_labels import full_label
+from tpld.method.full_labels import Reading, full_label
 from tpld.method.losses import easy_loss
 from tpld.method.selection import normalised_excess
 from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
@@ -25,7 +32,7 @@ from tpld.runtime import Runtime
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd
-from tpld.training.source import shuffled_index
+from tpld.training.source import Sample, shuffled_index, source_sample
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Phase2Data:
         log_threshold: log λ (K,) of this round.
         easy: indices of the easy images.
         hard: indices of the hard images.
+        source: labelled source images, where `source_crops` asks for some.
     """
 
     target: Cache
@@ -45,14 +53,17 @@ class Phase2Data:
     log_threshold: np.ndarray
     easy: list[int]
     hard: list[int]
+    source: Cache | None = None
 
 
 class Phase2Batches(Dataset[Batch]):
     """Batch t of a phase-2 round, a function of (seed, round, t) alone.
 
-    Each batch is a dictionary: ``image`` float32 (2 P, 3, h, w), the P easy crops first;
-    ``soft_label`` float32 (P, K, h, w) and ``weight`` (P, h, w) of the easy ones; ``names``. Of
-    several processes, each draws its own `slots` of the joint batch of pairs.
+    Each batch is a dictionary: ``image`` float32 (2 P + S, 3, h, w), the P easy crops, the P hard
+    ones, then S of the source; ``soft_label`` float32 (n, K, h, w) and ``weight`` (n, h, w) of the
+    first n, which are the easy ones, or with `hard_label` the pairs; ``label`` int64 (S, h, w) of
+    the source, 255 = ignored; ``names``. Of several processes, each draws its own `slots` of the
+    joint batch of pairs.
     """
 
     def __init__(
@@ -82,56 +93,66 @@ class Phase2Batches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         easy = [self._pick(self.data.easy, step, slot, 3) for slot in self.slots]
         hard = [self._pick(self.data.hard, step, slot, 4) for slot in self.slots]
-        easy_samples, hard_images = [], []
+        images, labels = [], []
         for slot, i in zip(self.slots, easy, strict=True):
-            easy_samples.append(
-                self._easy_sample(i, np.random.default_rng([*self.key, step, slot]))
-            )
+            image, geo = self._crop(i, np.random.default_rng([*self.key, step, slot]))
+            images.append(image)
+            labels.append(self._label(i, geo, self.section.full_label))
         for slot, i in zip(self.slots, hard, strict=True):
-            rng = np.random.default_rng([*self.key, step, 1000 + slot])
-            hard_images.append(self._image(i, self._geometry(i, rng), rng))
-        return {
-            "image": torch.stack([sample[0] for sample in easy_samples] + hard_images),
-            "soft_label": torch.stack([sample[1] for sample in easy_samples]),
-            "weight": torch.stack([sample[2] for sample in easy_samples]),
+            image, geo = self._crop(i, np.random.default_rng([*self.key, step, 1000 + slot]))
+            images.append(image)
+            if self.section.hard_label == "sparse":
+                labels.append(self._label(i, geo, "sparse"))
+        batch: Batch = {
+            "image": torch.stack(images),
+            "soft_label": torch.stack([soft for soft, _ in labels]),
+            "weight": torch.stack([weight for _, weight in labels]),
             "names": [self.data.target.names[i] for i in easy + hard],
         }
+        return self._with_source(batch, step) if self.data.source else batch
+
+    def _with_source(self, batch: Batch, step: int) -> Batch:
+        """The batch with `source_crops` labelled crops behind those of each pair."""
+        cache, each = self.data.source, self.section.source_crops
+        assert cache is not None
+        samples: list[Sample] = []
+        for position in range(self.slots.start * each, self.slots.stop * each):
+            i = self._nth(len(cache), step * self.section.pairs * each + position, 5)
+            rng = np.random.default_rng([*self.key, step, 2000 + position])
+            samples.append(source_sample(cache, i, self.crops, rng))
+            batch["names"].append(cache.names[i])
+        batch["image"] = torch.cat([batch["image"], torch.stack([s.image for s in samples])])
+        batch["label"] = torch.stack([s.label for s in samples])
+        return batch
 
     def _pick(self, images: list[int], step: int, slot: int, salt: int) -> int:
-        stream = (self.key[0] * 1000 + self.key[1]) * 10 + salt
-        return images[shuffled_index(step * self.section.pairs + slot, len(images), stream)]
+        return images[self._nth(len(images), step * self.section.pairs + slot, salt)]
 
-    def _geometry(self, i: int, rng: np.random.Generator) -> augment.Geometry:
-        crops, image = self.crops, self.data.target.size(i)
+    def _nth(self, count: int, position: int, salt: int) -> int:
+        """The image at a position of the stream `salt` of this seed and round."""
+        return shuffled_index(position, count, (self.key[0] * 1000 + self.key[1]) * 10 + salt)
+
+    def _crop(self, i: int, rng: np.random.Generator) -> tuple[Tensor, augment.Geometry]:
+        """An augmented target crop, and where it lies."""
+        crops, size = self.crops, self.data.target.size(i)
         scale = augment.draw_scale(rng, crops.scale)
-        size = augment.window_size(image, crops.crop, scale)
-        origin = augment.random_origin(image, size, rng)
-        return augment.geometry(origin, size, crops.crop, scale, bool(rng.integers(2)))
-
-    def _image(self, i: int, geo: augment.Geometry, rng: np.random.Generator) -> Tensor:
+        window = augment.window_size(size, crops.crop, scale)
+        origin = augment.random_origin(size, window, rng)
+        geo = augment.geometry(origin, window, crops.crop, scale, bool(rng.integers(2)))
         pixels = self.data.target.image(i, geo.window)
-        return augment.crop_image(pixels, geo, self.crops.crop, self.crops.jitter, rng)
+        return augment.crop_image(pixels, geo, crops.crop, crops.jitter, rng), geo
 
-    def _easy_sample(self, i: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Image, full label and weight of a crop, computed from the dump for this window alone."""
-        geo = self._geometry(i, rng)
-        image = self._image(i, geo, rng)
+    def _label(self, i: int, geo: augment.Geometry, reading: Reading) -> tuple[Tensor, Tensor]:
+        """Label (K, h, w) and weight (h, w), computed from the dump for this window alone."""
         log_p = self.data.predictions.log_probabilities(i, geo.window)
-        soft, weight = full_label(
-            normalised_excess(log_p, self.data.log_threshold),
-            self.section.gamma,
-            self.section.full_label,
-        )
+        excess = normalised_excess(log_p, self.data.log_threshold)
+        soft, weight = full_label(excess, self.section.gamma, reading)
         crop = self.crops.crop
-        return (
-            image,
-            augment.crop_map(soft, geo, crop),
-            augment.crop_map(weight[None], geo, crop)[0],
-        )
+        return augment.crop_map(soft, geo, crop), augment.crop_map(weight[None], geo, crop)[0]
 
 
 class Phase2Step:
-    """One step: easy loss and adversarial loss for the network, then one step of D_intra.
+    """One step: labels and adversarial loss for the network, then one step of D_intra.
 
     Args:
         network: in training mode afterwards.
@@ -166,34 +187,52 @@ class Phase2Step:
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Train on P easy and P hard crops; returns each loss before its weight."""
-        device, pairs = self.runtime.device, len(batch["soft_label"])
-        share = self.runtime.processes.share(pairs, self.section.pairs)
+        pairs = len(batch["image"]) - len(batch.get("label", ()))
         with self.runtime.autocast():
-            # One forward pass: with trainable BatchNorm both kinds share their statistics.
+            # One forward pass: with trainable BatchNorm all kinds share their statistics.
             logits = self.network(self.runtime.images(batch["image"]))
         full = upsample(logits, (batch["image"].shape[2], batch["image"].shape[3]))
-        easy = share * easy_loss(
-            full[:pairs],
-            batch["soft_label"].to(device),
+        supervised, losses = self._labelled(full, batch)
+        maps = self_information(full[:pairs])
+        self.discriminator.requires_grad_(False)
+        with self.runtime.autocast():
+            scores = self.discriminator(maps[pairs // 2 :])
+        fooled = self._share(pairs // 2) * adversarial_loss(scores.float())
+        self.optimizer.zero_grad(set_to_none=True)
+        self.runtime.processes.backward(supervised + self.section.adversarial_weight * fooled)
+        self.optimizer.step()
+        return {
+            **losses,
+            "adversarial": fooled.detach(),
+            "discriminator": self._train_discriminator(maps.detach()),
+        }
+
+    def _labelled(self, full: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of all crops that have labels, a mean over them; and its parts.
+
+        full (2 P + S, K, h, w) logits.
+        """
+        device, soft, count = self.runtime.device, batch["soft_label"], len(batch["soft_label"])
+        easy = self._share(len(batch["image"]) // (2 + self.section.source_crops)) * easy_loss(
+            full[:count],
+            soft.to(device),
             batch["weight"].to(device),
             self.log_threshold,
             beta=self.loss.beta,
             bootstrap_target=self.loss.bootstrap_target,
             stop_gradient=self.loss.stop_gradient,
         )
-        maps = self_information(full)
-        self.discriminator.requires_grad_(False)
-        with self.runtime.autocast():
-            scores = self.discriminator(maps[pairs:])
-        fooled = share * adversarial_loss(scores.float())
-        self.optimizer.zero_grad(set_to_none=True)
-        self.runtime.processes.backward(easy + self.section.adversarial_weight * fooled)
-        self.optimizer.step()
-        return {
-            "easy": easy.detach(),
-            "adversarial": fooled.detach(),
-            "discriminator": self._train_discriminator(maps.detach()),
-        }
+        if "label" not in batch:
+            return easy, {"easy": easy.detach()}
+        label = batch["label"].to(device)
+        valid = self.runtime.processes.sum((label != IGNORE).sum()).clamp(min=1)
+        of_source = full[-len(label) :]
+        source = cross_entropy(of_source, label, ignore_index=IGNORE, reduction="sum") / valid
+        mean = (count * easy + len(label) * source) / (count + len(label))
+        return mean, {"easy": easy.detach(), "source": source.detach()}
+
+    def _share(self, pairs: int) -> float:
+        return self.runtime.processes.share(pairs, self.section.pairs)
 
     def _train_discriminator(self, maps: Tensor) -> Tensor:
         """Easy is 1, hard is 0; the maps are constants here."""
@@ -201,8 +240,7 @@ class Phase2Step:
         with self.runtime.autocast():
             scores = self.judge(maps).float()
         easy, hard = scores.chunk(2)
-        share = self.runtime.processes.share(len(easy), self.section.pairs)
-        loss = share * discriminator_loss(easy, hard)
+        loss = self._share(len(easy)) * discriminator_loss(easy, hard)
         self.adam.zero_grad(set_to_none=True)
         self.runtime.processes.backward(loss)
         self.adam.step()

@@ -1,6 +1,7 @@
 # Phase-2 round r: predictions.zarr, thresholds.csv -> confidence.csv -> split.csv -> labels.zarr
 # (full labels of the easy images); with the checkpoint before it and data/target_train
-# -> phase2_round<r>/{model.safetensors, history.csv, run.json}. No source images.
+# -> phase2_round<r>/{model.safetensors, history.csv, run.json}. Source images where
+# phase2.source_crops asks for them; the paper has none.
 
 
 rule score:
@@ -95,6 +96,9 @@ rule train_phase2:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
+        source=lambda w: (
+            layout.data("source_train") if cfg.of(w.method).phase2.source_crops else []
+        ),
     output:
         model=layout.round(
             "{method}", "{seed}", "{round,phase2_round\\d+}", "model.safetensors"
@@ -115,6 +119,7 @@ rule train_phase2:
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
+        source=lambda w, input: f"--source {input.source}" if input.source else "",
         settings=settings("train_phase2"),
         code=code("train_phase2"),
     message:
@@ -123,4 +128,4 @@ rule train_phase2:
         "tpld train-phase2 --method {wildcards.method} --seed {wildcards.seed}"
         " --round {params.index} --model {input.model} --target {input.target}"
         " --predictions {input.predictions} --thresholds {input.thresholds}"
-        " --split {input.split} --out {params.out} --log {log}"
+        " --split {input.split} {params.source} --out {params.out} --log {log}"
