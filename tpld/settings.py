@@ -30,7 +30,7 @@ def _in(section: str, *names: str) -> tuple[str, ...]:
 _KEYS: dict[str, tuple[str, ...]] = {
     "train_source": ("model", "source_training"),
     "dump": (*_NETWORK, "dump"),
-    "thresholds": _in("thresholds", "every", "mined_share"),
+    "thresholds": _in("thresholds", "factor", "every", "mined_share"),
     "label": ("voting", "options"),
     "train_round": (
         *_NETWORK,

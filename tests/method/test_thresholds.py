@@ -48,6 +48,15 @@ def test_by_hand():
     np.testing.assert_array_equal(thresholds(result.value), np.array([0.8, 0.9, 1], np.float32))
 
 
+def test_a_factor_lowers_every_threshold_that_selects_pixels():
+    value = np.array([np.log(0.8), np.nan, np.log(0.5)], np.float32)
+    np.testing.assert_allclose(np.exp(log_thresholds(value, 0.5)), [0.4, 1, 0.25], rtol=1e-6)
+    np.testing.assert_array_equal(log_thresholds(value, 1.0), log_thresholds(value))
+    for factor in (0.0, -0.5, 1.5):
+        with pytest.raises(ValueError, match="factor is"):
+            log_thresholds(value, factor)
+
+
 def test_subsampling_keeps_each_class_and_image_apart():
     prediction = np.array([[0, 1, 0, 1, 0]], np.uint8)
     confidence = np.array([[0.1, 0.5, 0.9, 0.6, 0.2]], np.float32)

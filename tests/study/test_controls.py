@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tpld.method.selection import select_from_logs
-from tpld.method.thresholds import ConfidenceRanks
+from tpld.method.thresholds import ConfidenceRanks, log_thresholds
 from tpld.study.controls import LoweredCurve, PortionCurve, accuracy_at
 
 K, SHAPE, PORTIONS = 4, (40, 50), [0.1, 0.5, 1.0]
@@ -80,6 +80,10 @@ def test_lowered_thresholds_label_where_r_reaches_the_factor(images):
             labels.append(np.where(log_r.max(0) >= np.log(factor), log_r.argmax(0), 255))
         density, accuracy = counted(images, labels)
         assert accuracy_at(table, density) == pytest.approx(accuracy, abs=1.0)
+    for line in table.iloc[[10, 40]].itertuples():  # what key thresholds.factor makes of it
+        bars_there = log_thresholds(bars, line.factor)
+        labels = [select_from_logs(log_p, bars_there)[0] for log_p, _ in images]
+        assert (line.density, line.accuracy) == pytest.approx(counted(images, labels), abs=0.2)
     first = [select_from_logs(log_p, bars)[0] for log_p, _ in images]
     assert tuple(table.loc[0, ["density", "accuracy"]]) == pytest.approx(counted(images, first))
     assert table["density"].iloc[-1] == pytest.approx(100)

@@ -52,7 +52,7 @@ def test_scores_are_compared_seed_by_seed():
 
 
 def test_labels_are_compared_at_their_own_density():
-    points = [(0.2, 20.0, 90.0), (0.4, 40.0, 80.0)]
+    points = [(0.2, 1.0, 20.0, 90.0), (0.4, 1.0, 40.0, 80.0)]
     curves = pd.DataFrame(
         [("n", s, c, *p) for s in (0, 1) for c in CONTROLS for p in points],
         columns=["network", "seed", *COLUMNS],

@@ -29,6 +29,8 @@ class Thresholds(Section):
     """Growth of the portion a round."""
     max_portion: Portion = 0.50
     """Upper bound of the portion."""
+    factor: float = Field(default=1.0, gt=0, le=1)
+    """λ of every class is multiplied by it: below 1, all classes label more (1 in the paper)."""
     every: Count = 4
     """Count every d-th pixel of a class and image."""
     mined_share: NotNegative = 1e-3

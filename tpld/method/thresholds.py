@@ -168,12 +168,14 @@ class ConfidenceRanks:
             )
 
 
-def log_thresholds(log_value: ArrayLike) -> NDArray[np.float32]:
+def log_thresholds(log_value: ArrayLike, factor: float = 1.0) -> NDArray[np.float32]:
     """log λ (K,) float32 from ranks of log p (K,): λ = 1 where a class selects no pixel (NaN).
 
-    METHOD 3 [C].
+    METHOD 3 [C]. factor, above 0 and up to 1, lowers the other λ alike: no rule of the paper's.
     """
-    log_value = np.asarray(log_value, dtype=np.float32)
+    if not 0 < factor <= 1:
+        raise ValueError(f"factor is {factor}; expected a number above 0 and up to 1")
+    log_value = np.asarray(log_value, dtype=np.float32) + np.float32(np.log(factor))
     return np.where(np.isnan(log_value), np.float32(0), log_value)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tpld.config import Config
+from tpld.config.labels import Thresholds
 from tpld.errors import StoreError
 from tpld.method.mixture import predict
 from tpld.method.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
@@ -23,8 +24,8 @@ from tpld.stores.lineage import DUMP, expect_dump
 from tpld.stores.predictions import Predictions
 
 COLUMNS = [
-    "class", "portion", "predicted", "share", "selected", "threshold", "log_threshold", "mined",
-    DUMP,
+    "class", "portion", "factor", "predicted", "share", "selected", "threshold", "log_threshold",
+    "mined", DUMP,
 ]  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def _write(
     config: Config, dump: Path, classes: list[str], portion: float, result: RankResult, out: Path
 ) -> None:
     """Write the table, which says of which dump it is."""
-    table = _table(classes, portion, result, config.thresholds.mined_share)
+    table = _table(classes, portion, result, config.thresholds)
     write_csv(table.assign(**{DUMP: fingerprint(dump)}), out)
 
 
@@ -110,14 +111,15 @@ def _merged(config: Config, portion: float, files: list[Path]) -> ConfidenceRank
 
 
 def _table(
-    classes: list[str], portion: float, result: RankResult, mined_share: float
+    classes: list[str], portion: float, result: RankResult, section: Thresholds
 ) -> pd.DataFrame:
-    log_threshold = log_thresholds(result.value).astype(np.float64)
+    log_threshold = log_thresholds(result.value, section.factor).astype(np.float64)
     mined = np.zeros(len(classes), bool)
-    mined[mined_classes(result.predicted, mined_share)] = True
+    mined[mined_classes(result.predicted, section.mined_share)] = True
     columns = (
         classes,
         portion,
+        section.factor,
         result.predicted,
         result.predicted / max(int(result.predicted.sum()), 1),
         result.selected,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from tpld.method.thresholds import ConfidenceRanks, log_thresholds
 
 PORTION, LOWERED = "larger portion", "lowered thresholds"
 CONTROLS = (PORTION, LOWERED)
-COLUMNS = ["control", "portion", "density", "accuracy"]
+COLUMNS = ["control", "portion", "factor", "density", "accuracy"]
 _BINS = 8192
 _DEEPEST = 12.0  # of log r: r = 6e-6, below which no pixel's best class lies
 
@@ -64,7 +65,8 @@ class PortionCurve:
 
     def table(self) -> pd.DataFrame:
         """`COLUMNS`, a row a portion, in percent; NaN where nothing is labelled."""
-        return _curve(PORTION, self.portions, self._labelled, self._right, self._valid)
+        made = {"control": PORTION, "portion": self.portions, "factor": float("nan")}
+        return _curve(made, self._labelled, self._right, self._valid)
 
 
 class LoweredCurve:
@@ -92,25 +94,24 @@ class LoweredCurve:
         self._right += np.bincount(place[valid & (best == truth)], minlength=_BINS + 1)
 
     def table(self) -> pd.DataFrame:
-        """`COLUMNS`, denser and denser, in percent; no portion."""
+        """`COLUMNS`, denser and denser, in percent; no portion, and the factor of each."""
         labelled, right = self._pixels.cumsum(), self._right.cumsum()
         wanted = np.searchsorted(labelled, np.linspace(labelled[0], labelled[-1], 100))
         wanted = np.unique(np.minimum(wanted, _BINS))
-        nothing = [float("nan")] * len(wanted)
-        return _curve(LOWERED, nothing, labelled[wanted], right[wanted], int(labelled[-1]))
+        factor = np.exp(-wanted * _DEEPEST / _BINS)
+        made = {"control": LOWERED, "portion": float("nan"), "factor": factor}
+        return _curve(made, labelled[wanted], right[wanted], int(labelled[-1]))
 
 
 def _curve(
-    control: str,
-    portions: Sequence[float],
+    made: dict[str, Any],
     labelled: NDArray[np.int64],
     right: NDArray[np.int64],
     valid: int,
 ) -> pd.DataFrame:
     density = 100 * labelled / max(valid, 1)
     accuracy = np.where(labelled > 0, 100 * right / np.maximum(labelled, 1), np.nan)
-    frame = {"control": control, "portion": portions, "density": density, "accuracy": accuracy}
-    return pd.DataFrame(frame, columns=COLUMNS)
+    return pd.DataFrame({**made, "density": density, "accuracy": accuracy}, columns=COLUMNS)
 
 
 def accuracy_at(curve: pd.DataFrame, density: float) -> float:

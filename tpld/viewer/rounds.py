@@ -122,6 +122,11 @@ class Round:
         """Portion that λ was estimated with."""
         return None if self.thresholds is None else float(self.thresholds["portion"].iloc[0])
 
+    @property
+    def factor(self) -> float:
+        """What λ was multiplied by."""
+        return 1.0 if self.thresholds is None else float(self.thresholds["factor"].iloc[0])
+
     @cached_property
     def easy(self) -> dict[str, bool]:
         """Whether an image is easy, by name; empty outside phase 2."""

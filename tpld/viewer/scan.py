@@ -114,7 +114,7 @@ class Scan:
         if self.round.portion is not None and math.isclose(portion, self.round.portion):
             return self.round.log_threshold
         found = [_value_at(row, math.floor(int(row.sum()) * portion)) for row in self.counts]
-        return np.array(found, np.float32)
+        return np.array(found, np.float32) + np.float32(math.log(self.round.factor))
 
     def _add(self, i: int, name: str, truth: np.ndarray | None) -> None:
         bar = self.round.log_threshold
