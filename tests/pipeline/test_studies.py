@@ -64,3 +64,9 @@ def test_a_study_of_labels_trains_nothing_and_has_its_controls(finished):
     assert table.loc[f"{TPLD}~easy", "density"] == table.loc[TPLD, "density"]
     assert curves.groupby("control")["density"].max().tolist() == pytest.approx([100, 100])
     assert "alpha 0.9" in (folder / "labels.svg").read_text()
+
+
+def test_a_study_of_labels_without_a_row_that_labels(finished):
+    overlay = {"study": "mine", "methods": ["source", "minent"], "seeds": [0]}
+    output = finished.snakemake("--dry-run", overlay=overlay, targets=["label_study"], check=False)
+    assert "needs a self-training row in `methods`" in output
