@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.pipeline
 
@@ -64,6 +65,11 @@ def test_a_study_of_labels_trains_nothing_and_has_its_controls(finished):
     assert table.loc[f"{TPLD}~easy", "density"] == table.loc[TPLD, "density"]
     assert curves.groupby("control")["density"].max().tolist() == pytest.approx([100, 100])
     assert "alpha 0.9" in (folder / "labels.svg").read_text()
+    added = pd.read_csv(folder / "added.csv").pivot_table("share", "row", "group")
+    assert added.loc[TPLD, ["right", "wrong"]].sum() == pytest.approx(100)
+    assert "## What voting adds" in (folder / "labels.md").read_text()
+    with Image.open(folder / "added.jpg") as picture:
+        assert picture.format == "JPEG"
 
 
 def test_a_study_of_labels_without_a_row_that_labels(finished):

@@ -3,9 +3,10 @@ import pytest
 
 from tpld.config import load_config
 from tpld.evaluation.gap import GAP_CLOSED
+from tpld.study import added
 from tpld.study.changes import changes_of, reference_of
 from tpld.study.controls import COLUMNS, CONTROLS
-from tpld.study.labels import compare_labels, mean_over_seeds
+from tpld.study.labels import compare_labels, describe_added, mean_over_seeds
 from tpld.study.scores import compare_rows
 
 
@@ -49,6 +50,22 @@ def test_scores_are_compared_seed_by_seed():
     assert (lines.loc["cbst", "gap closed"], lines.loc["cbst", "source_val"]) == (50, 51)
     assert lines.loc["source", "against"] == "" and pd.isna(lines.loc["source", "Δ"])
     assert lines.loc["advent", "seeds"] == 0 and pd.isna(lines.loc["advent", "mIoU"])
+
+
+def test_what_voting_adds_is_described_a_line_a_row():
+    """A row that adds nothing is left out; a group that nobody has is empty."""
+    shares = {added.VOTED: 100.0, added.SAME: 90.0, added.RIGHT: 80.0, added.WRONG: 20.0}
+    frame = pd.DataFrame(
+        [("r", "", s, g, share, 60.0 + s, 10.0) for s in (0, 2) for g, share in shares.items()]
+        + [("base", "", 0, added.VOTED, None, None, None)],
+        columns=["row", "changes", "seed", *added.COLUMNS],
+    )
+    table = describe_added(frame)
+    assert table["row"].tolist() == ["r"]
+    line = table.iloc[0]
+    assert (line["accuracy"], line["of class argmax r"]) == (61, 90)
+    assert line["near a boundary: of the wrong"] == 10
+    assert pd.isna(line[f"right: {added.OTHER}"])
 
 
 def test_labels_are_compared_at_their_own_density():

@@ -65,11 +65,22 @@ def added_map(
     truth: np.ndarray | None,
     width: int = WIDTH,
 ) -> str:
-    """What voting added, in colour over the grey image.
+    """What voting added, as a JPEG; see `added_canvas`."""
+    return _jpeg(Image.fromarray(added_canvas(image, added, label, truth, width)))
+
+
+def added_canvas(
+    image: np.ndarray,
+    added: np.ndarray,
+    label: np.ndarray,
+    truth: np.ndarray | None,
+    width: int = WIDTH,
+) -> np.ndarray:
+    """Added pixels in colour over the grey image, uint8 (h, w, 3).
 
     Args:
         image: uint8 (H, W, 3).
-        added: bool (H, W), the pixels that voting labelled.
+        added: bool (H, W), the pixels that were labelled.
         label: uint8 (H, W), pseudo labels.
         truth: uint8 (H, W) or None; with it, colour tells right from wrong.
         width: bound of the picture's width in pixels.
@@ -85,7 +96,7 @@ def added_map(
         color[true != given] = WRONG
         color[true == IGNORE] = UNKNOWN
     canvas[on] = 0.15 * canvas[on] + 0.85 * color[on]
-    return _jpeg(Image.fromarray(canvas.astype(np.uint8)))
+    return canvas.astype(np.uint8)
 
 
 def _size(shape: tuple[int, ...], width: int) -> tuple[int, int]:

@@ -111,7 +111,17 @@ def _curve(
 ) -> pd.DataFrame:
     density = 100 * labelled / max(valid, 1)
     accuracy = np.where(labelled > 0, 100 * right / np.maximum(labelled, 1), np.nan)
-    return pd.DataFrame({**made, "density": density, "accuracy": accuracy}, columns=COLUMNS)
+    frame = pd.DataFrame({**made, "density": density, "accuracy": accuracy}, columns=COLUMNS)
+    return frame.astype({"portion": float, "factor": float})
+
+
+def factor_at(curve: pd.DataFrame, density: float) -> float:
+    """The factor by which lowered thresholds reach a density, in percent; arguments as below.
+
+    1 below the density that λ itself labels.
+    """
+    points = curve.sort_values("density")
+    return float(np.interp(density, points["density"], points["factor"]))
 
 
 def accuracy_at(curve: pd.DataFrame, density: float) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from tpld.report.colors import COLORS
+from tpld.report.colors import COLORS, RIGHT, UNKNOWN, WRONG
+from tpld.report.pictures import added_canvas
 from tpld.report.style import FULL_WIDTH, GREY, MARKERS, figure
 from tpld.stores.atomic import replacing
 from tpld.study.controls import LOWERED, PORTION
@@ -72,10 +75,51 @@ def draw_labels(table: pd.DataFrame, curves: pd.DataFrame, title: str, out: Path
         save(drawing, out)
 
 
-def save(drawing: Figure, out: Path) -> None:
-    """Write a figure as SVG; it appears whole or not at all."""
+class Example(NamedTuple):
+    """An image, and what is added to its labels: name, uint8 (H, W, 3), bool (H, W) twice, labels.
+
+    `label` is what voting gives, `best` is argmax r, which lowered thresholds give; uint8 (H, W) as
+    `truth` is.
+    """
+
+    name: str
+    image: np.ndarray
+    voted: np.ndarray
+    label: np.ndarray
+    lowered: np.ndarray
+    best: np.ndarray
+    truth: np.ndarray
+
+
+def draw_added(examples: list[Example], title: str, out: Path) -> None:
+    """Write what voting adds beside what lowered thresholds add, a row an image (JPEG).
+
+    Right pixels and wrong ones have colours of their own; pixels without ground truth a third.
+    """
+    height, width = examples[0].image.shape[:2]
+    panel = FULL_WIDTH / 3
+    with figure(FULL_WIDTH, len(examples) * panel * height / width + 0.9) as drawing:
+        axes = drawing.subplots(len(examples), 3, squeeze=False)
+        for line, one in zip(axes, examples, strict=True):
+            added = (one.voted, one.label), (one.lowered, one.best)
+            shown = [added_canvas(one.image, *pair, one.truth) for pair in added]
+            for panel_axes, picture in zip(line, [one.image, *shown], strict=True):
+                panel_axes.imshow(picture)
+                panel_axes.set_axis_off()
+            line[0].set_title(one.name)
+            line[1].set_title("added by voting")
+            line[2].set_title("added by lowered thresholds")
+        legend = (("right", RIGHT), ("wrong", WRONG), ("no ground truth", UNKNOWN))
+        patches = [Patch(color="#{:02x}{:02x}{:02x}".format(*c), label=name) for name, c in legend]
+        drawing.legend(handles=patches, loc="outside lower center", ncols=3)
+        drawing.suptitle(title)
+        save(drawing, out, "jpeg")
+
+
+def save(drawing: Figure, out: Path, kind: Literal["svg", "jpeg"] = "svg") -> None:
+    """Write a figure; it appears whole or not at all."""
     with replacing(out) as partial, partial.open("wb") as file:
-        drawing.savefig(file, format="svg", metadata={"Date": None})
+        drawing.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _label(row: str, changes: str) -> str:

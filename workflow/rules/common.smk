@@ -317,6 +317,14 @@ def first_labels(_):
     ]
 
 
+def first_stores(_):
+    """The first pseudo labels themselves, and the images that they are shown on."""
+    labels = [
+        layout.round(row, seed, "round0", "labels.zarr") for row, seed in labelling()
+    ]
+    return [*labels, layout.data("target_train")]
+
+
 def first_dumps(_):
     """The dumps that they are made from: those of the source models."""
     return sorted(

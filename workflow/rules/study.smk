@@ -2,7 +2,7 @@
 # Both write into studies/<study>/:
 #   snakemake study ...        evaluations of all rows -> scores.{csv,md,svg}, seeds.csv
 #   snakemake label_study ...  the first labels of all rows, without training of their own
-#                              -> labels.{csv,md,svg}, curves.csv
+#                              -> labels.{csv,md,svg}, curves.csv, added.{csv,jpg}
 
 
 rule study:
@@ -33,11 +33,15 @@ rule study:
 rule label_study:
     input:
         labels=first_labels,
+        stores=first_stores,
         dumps=first_dumps,
         truth=layout.data("target_train_truth"),
     output:
         multiext(layout.study("labels"), ".csv", ".md", ".svg"),
         layout.study("curves.csv"),
+        layout.study("added.csv"),
+        # What voting adds, where a row votes.
+        [layout.study("added.jpg")] if any(row.tpld for row in ROWS) else [],
     log:
         layout.study("logs/labels.log"),
     benchmark:
