@@ -14,7 +14,7 @@ from tpld.methods import loss_of, options_of, parse_method
 Stage = Literal[
     "train_source", "dump", "thresholds", "label", "train_round",
     "score", "split", "label_easy", "train_phase2", "train_adversarial", "evaluate", "compare",
-    "table", "study", "label_study",
+    "table", "study", "label_study", "split_study",
 ]  # fmt: skip
 
 _NETWORK = ("model.name", "model.output_stride", "model.aspp_dilations")
@@ -56,6 +56,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "compare": ("methods", "seeds", "evaluation.subsets"),
     "study": ("methods", "seeds", "variants", "evaluation.subsets"),
     "label_study": ("methods", "seeds", "variants", "thresholds.every"),
+    "split_study": ("methods", "seeds", "variants"),
     "table": ("methods", "model.name", "seeds", "evaluation.subsets"),
 }
 

@@ -76,3 +76,17 @@ def test_a_study_of_labels_without_a_row_that_labels(finished):
     overlay = {"study": "mine", "methods": ["source", "minent"], "seeds": [0]}
     output = finished.snakemake("--dry-run", overlay=overlay, targets=["label_study"], check=False)
     assert "needs a self-training row in `methods`" in output
+
+
+def test_a_study_of_the_split_judges_easy_images(finished):
+    folder = finished.result("studies", "mine")
+    finished.snakemake(overlay=OVERLAY, targets=["split_study"])
+    images = pd.read_csv(folder / "split.csv")
+    split = pd.read_csv(finished.result(TPLD, "seed0", "phase2_round0", "split.csv"))
+    mine = images[images["row"] == TPLD].set_index("image")
+    assert mine["easy"].to_dict() == split.set_index("image")["easy"].to_dict()
+    assert images["accuracy"].between(0, 100).all()
+    classes = pd.read_csv(folder / "split_classes.csv")
+    assert (classes["right"] <= classes["predicted"]).all()
+    assert "on easy images" in (folder / "split.md").read_text()
+    assert "</svg>" in (folder / "split.svg").read_text()

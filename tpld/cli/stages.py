@@ -335,6 +335,18 @@ def label_study(config: Configuration, out: Out, log: Log = None) -> None:
     stage(settings, out)
 
 
+@app.command("split-study", rich_help_panel=STAGES)
+def split_study(config: Configuration, out: Out, log: Log = None) -> None:
+    """Say how right the network is on easy and on hard images: split.csv, split_classes.csv, ...
+
+    `--out` is the folder of the study.
+    """
+    settings = begin(config, log)
+    from tpld.stages.split_study import split_study as stage
+
+    stage(settings, out)
+
+
 @app.command(rich_help_panel=STAGES)
 def table(
     config: Configuration,

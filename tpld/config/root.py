@@ -56,7 +56,7 @@ class Config(Section):
     `loss`, `self_training`, `phase2`, `adversarial`, `options`. Such a row shares with `method`
     the source model, and every round before the first one that its keys change."""
     study: str = Field(default="study", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
-    """Name of the tables that `snakemake study` and `snakemake label_study` make of the rows."""
+    """Name of what `snakemake study`, `label_study` and `split_study` write about the rows."""
     compute: Compute = Compute()
     """Device, precision, threads."""
     source_training: SourceTraining = SourceTraining()

@@ -75,6 +75,27 @@ def draw_labels(table: pd.DataFrame, curves: pd.DataFrame, title: str, out: Path
         save(drawing, out)
 
 
+def draw_split(images: pd.DataFrame, title: str, out: Path) -> None:
+    """Write accuracy over confidence of each image, easy and hard ones apart, as a picture (SVG).
+
+    Args:
+        images: `tpld.study.split.IMAGE_COLUMNS`, of one seed or several.
+        title: above the axes.
+        out: the file.
+    """
+    with figure(FULL_WIDTH, 4.2) as drawing:
+        axes = drawing.add_subplot()
+        for place, (kind, wanted) in enumerate((("easy", True), ("hard", False))):
+            part = images[images["easy"] == wanted]
+            points = part["confidence"].to_numpy(float), part["accuracy"].to_numpy(float)
+            label = f"{kind}: {len(part)} images, {points[1].mean():.1f} % in the mean"
+            axes.plot(*points, MARKERS[place], color=COLORS[place], alpha=0.6, label=label)
+        axes.set(xlabel="confidence of the image", ylabel="accuracy of its predictions, %")
+        axes.set_title(title)
+        axes.legend()
+        save(drawing, out)
+
+
 class Example(NamedTuple):
     """An image, and what is added to its labels: name, uint8 (H, W, 3), bool (H, W) twice, labels.
 

@@ -24,7 +24,7 @@ from tpld.data.sources import (
     list_files,
 )
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
-from tpld.methods import parse_method, portion_of, recipe_class
+from tpld.methods import parse_method, phase2_rounds, portion_of, recipe_class
 from tpld.provenance import code_hash, digest, fingerprint
 from tpld.resources import crops_of, gpu_here, merging, need
 from tpld.settings import settings_of
@@ -330,6 +330,23 @@ def first_dumps(_):
     return sorted(
         {layout.predictions(row, seed, "round0") for row, seed in labelling()}
     )
+
+
+def first_splits(_):
+    """What the first phase-2 round of every row is split by, and its dump and thresholds."""
+    rows = [row.name for row in ROWS if phase2_rounds(cfg, row)]
+    if not has_truth(cfg, "target_train") or not rows:
+        raise WorkflowError(
+            "split_study: needs a row with phase 2 in `methods`, and ground truth of the target's "
+            "training images to judge its split by (`labels` of the target). Give both"
+        )
+    parts = "predictions.zarr", "thresholds.csv", "split.csv"
+    return [
+        layout.round(row, seed, "phase2_round0", part)
+        for row in rows
+        for seed in cfg.seeds
+        for part in parts
+    ]
 
 
 def final_models(_):

@@ -1,8 +1,10 @@
 # Studies: what changes when a key changes (rows `method~variant`), laid over a preset.
-# Both write into studies/<study>/:
+# They write into studies/<study>/:
 #   snakemake study ...        evaluations of all rows -> scores.{csv,md,svg}, seeds.csv
 #   snakemake label_study ...  the first labels of all rows, without training of their own
 #                              -> labels.{csv,md,svg}, curves.csv, added.{csv,jpg}
+#   snakemake split_study ...  easy and hard images of the first phase-2 round
+#                              -> split.{csv,md,svg}, split_classes.csv
 
 
 rule study:
@@ -60,3 +62,29 @@ rule label_study:
         "comparing the first pseudo labels of a study"
     shell:
         "tpld label-study --out {params.out} --log {log}"
+
+
+rule split_study:
+    input:
+        first_splits,
+        truth=layout.data("target_train_truth"),
+    output:
+        multiext(layout.study("split"), ".csv", ".md", ".svg"),
+        layout.study("split_classes.csv"),
+    log:
+        layout.study("logs/split.log"),
+    benchmark:
+        layout.study("logs/split.tsv")
+    conda:
+        "../../envs/tpld.yaml"
+    threads: THREADS
+    resources:
+        **needs("score"),
+    params:
+        out=subpath(output[0], parent=True),
+        settings=settings("split_study"),
+        code=code("split_study"),
+    message:
+        "easy and hard images of a study"
+    shell:
+        "tpld split-study --out {params.out} --log {log}"
