@@ -46,7 +46,8 @@ def draw_scores(table: pd.DataFrame, seeds: pd.DataFrame, title: str, out: Path)
         axes.set_yticks(range(len(table)), names)
         axes.invert_yaxis()
         axes.set(xlabel="mIoU, % (diamond: mean; dots: seeds; bar: mean of the row compared with)")
-        axes.set_title(title)
+        # Over the whole picture: long names leave the axes too little room for it.
+        drawing.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
         save(drawing, out)
 
 

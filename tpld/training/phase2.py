@@ -1,8 +1,8 @@
 """Phase 2: full labels on easy images, D_intra between easy and hard ones (METHOD 9).
 
 Two things are added where the configuration asks for them, neither of them the paper's, because a
-class that no easy image shows is forgotten: confident labels on hard images (`hard_label`), and
-labelled source crops (`source_crops`).
+small easy set and no source make a network forget (docs/results.md): confident labels on hard
+images (`hard_label`), and labelled source crops (`source_crops`).
 """
 
 from __future__ import annotations
