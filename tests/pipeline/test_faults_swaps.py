@@ -50,7 +50,7 @@ class Place:
         )
         return inputs._replace(**other)
 
-    def phase2(self, **other: Path) -> dict[str, Path]:
+    def phase2(self, **other: Path) -> dict[str, Path | None]:
         place = self.seed / "phase2_round0"
         inputs = {
             "model": self.seed / "round1" / "model.safetensors",
@@ -58,6 +58,7 @@ class Place:
             "predictions": place / "predictions.zarr",
             "thresholds": place / "thresholds.csv",
             "split": place / "split.csv",
+            "source": None,
         }
         return {**inputs, **other}
 
