@@ -80,7 +80,8 @@ def test_a_study_of_labels_without_a_row_that_labels(finished):
 
 def test_a_study_of_the_split_judges_easy_images(finished):
     folder = finished.result("studies", "mine")
-    finished.snakemake(overlay=OVERLAY, targets=["split_study"])
+    rows = [row for row in OVERLAY["methods"] if not row.endswith("alpha")]
+    finished.snakemake(overlay={**OVERLAY, "methods": rows}, targets=["split_study"])
     images = pd.read_csv(folder / "split.csv")
     split = pd.read_csv(finished.result(TPLD, "seed0", "phase2_round0", "split.csv"))
     mine = images[images["row"] == TPLD].set_index("image")
