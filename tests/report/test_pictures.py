@@ -40,13 +40,13 @@ def test_added_labels_are_coloured_by_right_wrong_and_unknown():
     label = np.zeros((48, 64), np.uint8)
     truth = np.zeros((48, 64), np.uint8)
     truth[:, 16:32], truth[:, 32:48] = 1, 255
-    picture = decode(pictures.added_map(image, added, label, truth)).astype(int)
+    picture = pictures.added_canvas(image, added, label, truth).astype(int)
     seen = picture[24, [8, 24, 40, 56]]
     base = seen[3].mean()
     assert seen[3] == pytest.approx([60 + 0.45 * 255] * 3, abs=4)
     for color, wanted in zip(seen[:3], (colors.RIGHT, colors.WRONG, colors.UNKNOWN), strict=True):
         assert color == pytest.approx(0.15 * base + 0.85 * np.array(wanted), abs=4)
-    blind = decode(pictures.added_map(image, added, label, None)).astype(int)
+    blind = pictures.added_canvas(image, added, label, None).astype(int)
     assert blind[24, 24] == pytest.approx(blind[24, 8], abs=4)
 
 

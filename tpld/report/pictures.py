@@ -58,17 +58,6 @@ def information_scale() -> Plot:
         return plot(drawing, "Colour scale of the self-information maps", wide=False)
 
 
-def added_map(
-    image: np.ndarray,
-    added: np.ndarray,
-    label: np.ndarray,
-    truth: np.ndarray | None,
-    width: int = WIDTH,
-) -> str:
-    """What voting added, as a JPEG; see `added_canvas`."""
-    return _jpeg(Image.fromarray(added_canvas(image, added, label, truth, width)))
-
-
 def added_canvas(
     image: np.ndarray,
     added: np.ndarray,

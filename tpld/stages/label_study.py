@@ -40,7 +40,7 @@ _KEYS = ["row", "changes"]
 def label_study(config: Config, out: Path) -> None:
     """Write labels.csv (a line a row and seed), .md, .svg, curves.csv, added.csv and added.jpg.
 
-    added.jpg shows the first row that votes; without one there is none.
+    added.jpg shows the first row of TPLD that votes; without TPLD there is none.
 
     Raises:
         ConfigError: no row makes pseudo labels, or there is no ground truth to judge them by.
@@ -51,7 +51,7 @@ def label_study(config: Config, out: Path) -> None:
         raise ConfigError(f"a study of labels needs {lacks}. Give it, or leave the study out")
     layout = Layout(config)
     truth = Cache(Path(layout.data("target_train_truth")), class_table(config))
-    lines, added, curves, pictured = [], [], {}, False
+    lines, added, curves, shown = [], [], {}, _shown(config, rows)
     for row in rows:
         for seed in config.seeds:
             found = FirstLabels(config, row, seed, truth)
@@ -65,13 +65,18 @@ def label_study(config: Config, out: Path) -> None:
             lowered = curves[place][curves[place]["control"] == LOWERED]
             factor = factor_at(lowered, float(counts["density"]))
             added.append(found.added(factor).assign(**where))
-            if parse_method(row).tpld and not pictured:
+            if (row, seed) == (shown, config.seeds[0]):
                 found.draw(factor, out / "added.jpg")
-                pictured = True
     known = pd.concat(
         [part.assign(network=n, seed=s) for (n, s), part in curves.items()], ignore_index=True
     )
     _write(config, pd.DataFrame(lines), known, pd.concat(added, ignore_index=True), out)
+
+
+def _shown(config: Config, rows: list[str]) -> str | None:
+    """The first row of TPLD that votes; the first one where none does."""
+    densified = [row for row in rows if parse_method(row).tpld]
+    return max(densified, key=lambda row: config.of(row).voting.iterations > 0, default=None)
 
 
 def _write(

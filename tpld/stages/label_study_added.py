@@ -58,10 +58,10 @@ class FirstLabels:
             label, truth = self.labels.layer("label", i), self._truth.label(self._place[name])
             added = (self.labels.layer("origin", i) > ORIGIN_CONFIDENT) & (truth != IGNORE)
             accuracy.append((label == truth)[added].mean() if added.any() else np.nan)
-        order = [i for i in np.argsort(accuracy) if not np.isnan(accuracy[i])]
-        if order:
-            chosen = [order[len(order) // 2], order[0]]
-            draw_added([self._example(i, factor) for i in chosen], self._title, out)
+        # Images without added pixels go last; where all are without, one of them shows that.
+        order = [int(i) for i in np.argsort(accuracy)[: max(1, np.isfinite(accuracy).sum())]]
+        chosen = dict.fromkeys([order[len(order) // 2], order[0]])
+        draw_added([self._example(i, factor) for i in chosen], self._title, out)
 
     def _example(self, i: int, factor: float) -> Example:
         name, origin = self.labels.names[i], self.labels.layer("origin", i)

@@ -15,7 +15,9 @@ from tpld.evaluation.render import pipe_table
 from tpld.layout import Layout
 from tpld.methods import parse_method, phase2_rounds
 from tpld.progress import progress
+from tpld.provenance import fingerprint
 from tpld.stages.common import read_csv, write_csv, write_text
+from tpld.stages.full_labels import easy_and_hard
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.predictions import Predictions
 from tpld.study.changes import changes_of
@@ -56,16 +58,18 @@ def split_study(config: Config, out: Path) -> None:
 def _count(config: Config, row: str, seed: int, truth: Cache) -> SplitCounts:
     layout = Layout(config)
     store = Predictions(Path(layout.predictions(row, seed, _FIRST)))
-    bars = read_thresholds(Path(layout.round(row, seed, _FIRST, "thresholds.csv")), store.classes)[
-        "log_threshold"
-    ].to_numpy(np.float32)
-    path = Path(layout.round(row, seed, _FIRST, "split.csv"))
+    thresholds, path = (
+        Path(layout.round(row, seed, _FIRST, part)) for part in ("thresholds.csv", "split.csv")
+    )
+    mark = fingerprint(store.path)
+    table = read_thresholds(thresholds, store.classes, mark)
+    bars = table["log_threshold"].to_numpy(np.float32)
+    easy = set(easy_and_hard(path, store.names, mark)[0])
     split = read_csv(path, "split", "Rerun `tpld split`", {"image": str}).set_index("image")
     counts, place = SplitCounts(store.classes, bars), {n: i for i, n in enumerate(truth.names)}
     with progress(f"{row}, seed {seed}", len(store)) as tick:
         for i, name in enumerate(store.names):
-            confidence, easy = float(split["confidence"][name]), bool(split["easy"][name])
-            label = truth.label(place[name])
-            counts.add(name, confidence, easy, store.log_probabilities(i), label)
+            confidence, label = float(split["confidence"][name]), truth.label(place[name])
+            counts.add(name, confidence, i in easy, store.log_probabilities(i), label)
             tick(i + 1)
     return counts

@@ -46,30 +46,17 @@ def train_phase2(
     Raises:
         ConfigError: they are needed and not given.
     """
-    if config.phase2.source_crops and source is None:
-        raise ConfigError(
-            f"phase2.source_crops is {config.phase2.source_crops}, and no source images are given. "
-            "Give their cache by --source, or set source_crops to 0"
-        )
     runtime, settings = resolve(config.compute), settings_of(config, "train_phase2", method)
     torch.manual_seed(seed + 1000 * (round_index + 1))  # of the discriminator's weights
-    table = class_table(config)
-    cache, dump = Cache(target, table), Predictions(predictions)
-    dump.expect(cache.names, table.names)
-    expect_made_from(dump, "dump", model=fingerprint(model), images=fingerprint(target))
-    mark = fingerprint(predictions)
-    bars = read_thresholds(thresholds, table.names, mark)["log_threshold"].to_numpy(np.float32)
-    labelled = Cache(source, table) if source and config.phase2.source_crops else None
-    data = Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names, mark), labelled)
-    network = load_trained(config, len(table.names), model, runtime)
-    discriminator = runtime.place(Discriminator(len(table.names)))
-    step = Phase2Step(
-        network, discriminator, config.phase2, config.self_training, config.loss, bars, runtime
-    )
+    data = _opened(config, model, target, predictions, thresholds, split, source)
+    network = load_trained(config, len(data.log_threshold), model, runtime)
+    discriminator = runtime.place(Discriminator(len(data.log_threshold)))
+    sections = config.phase2, config.self_training, config.loss
+    step = Phase2Step(network, discriminator, *sections, data.log_threshold, runtime)
     batches = Phase2Batches(
         data, config.phase2, config.self_training, round_index, seed, runtime.processes
     )
-    inputs = [model, target, predictions, thresholds, split, *([source] if labelled else [])]
+    inputs = [model, target, predictions, thresholds, split, *([source] if data.source else [])]
     task = Task(
         title=f"{method}, seed {seed}, phase-2 round {round_index}",
         steps=batches.steps,
@@ -101,3 +88,28 @@ def train_phase2(
         **runtime.describe(),
     )
     finish(task)
+
+
+def _opened(
+    config: Config,
+    model: Path,
+    target: Path,
+    predictions: Path,
+    thresholds: Path,
+    split: Path,
+    source: Path | None,
+) -> Phase2Data:
+    """What the round trains on, each part checked to belong to the others."""
+    if config.phase2.source_crops and source is None:
+        raise ConfigError(
+            f"phase2.source_crops is {config.phase2.source_crops}, and no source images are given. "
+            "Give their cache by --source, or set source_crops to 0"
+        )
+    table = class_table(config)
+    cache, dump = Cache(target, table), Predictions(predictions)
+    dump.expect(cache.names, table.names)
+    expect_made_from(dump, "dump", model=fingerprint(model), images=fingerprint(target))
+    mark = fingerprint(predictions)
+    bars = read_thresholds(thresholds, table.names, mark)["log_threshold"].to_numpy(np.float32)
+    labelled = Cache(source, table) if source and config.phase2.source_crops else None
+    return Phase2Data(cache, dump, bars, *easy_and_hard(split, cache.names, mark), labelled)

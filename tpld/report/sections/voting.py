@@ -146,7 +146,9 @@ def _tiles(experiment: Experiment, stores: _Stores, i: int) -> list[Tile]:
         tiles.append(Tile(pictures.label_map(truth, palette), "ground truth", crisp=True))
     tiles.append(Tile(pictures.label_map(before, palette), "labels before voting", crisp=True))
     tiles.append(Tile(pictures.label_map(label, palette), "labels after voting", crisp=True))
-    tiles.append(Tile(pictures.added_map(image, added, label, truth), "what voting added"))
+    tiles.append(
+        Tile(pictures.photo(pictures.added_canvas(image, added, label, truth)), "what voting added")
+    )
     return tiles
 
 
