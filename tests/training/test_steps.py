@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tpld.config import Loss, Phase2, SelfTraining, SourceTraining
+from tpld.config import Config, Loss, Phase2, SelfTraining, SourceTraining
+from tpld.errors import ConfigError
 from tpld.method.losses import easy_loss
 from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.models.deeplabv2 import upsample
 from tpld.models.discriminator import Discriminator
+from tpld.stages.train_phase2 import train_phase2
 from tpld.training.phase2 import Phase2Step
 from tpld.training.self_training import RoundStep
 from tpld.training.source import SourceStep
@@ -230,6 +232,13 @@ def test_source_crops_weigh_as_much_as_labelled_target_crops(make_network, runti
     assert seen["source"].item() == pytest.approx(source.item(), rel=1e-5)
     for mine, theirs in zip(setup.network.parameters(), reference.parameters(), strict=True):
         assert torch.allclose(mine.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_source_crops_without_source_images_are_refused(tmp_path):
+    config, nothing = Config(phase2=Phase2(source_crops=1)), tmp_path / "none"
+    with pytest.raises(ConfigError, match=r"source_crops is 1, and no source images.*--source"):
+        train_phase2(config, "crst_mrkld+tpld", 0, 0, *[nothing] * 5, None, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_adversarial_term_moves_the_network(make_network, runtime):
