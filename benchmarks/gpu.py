@@ -87,10 +87,11 @@ class Training:
             model |= {"output_stride": 16, "aspp_dilations": [2, 4, 6, 8]}
         config = load_config({"model": model, "source_training": {"batch_norm": "train"}})
         self.network: nn.Module = self.runtime.place(build_model(config, CLASSES))
-        set_batch_norm(self.network, "frozen")
         batch, *self.size = STEPS[name]
-        self.optimizer = make_sgd(self.network, config.self_training, 5e-5)
         self.images = self.runtime.images(torch.randn(batch, 3, *self.size))
+        settle_batch_norm(self.network, self.images)
+        set_batch_norm(self.network, "frozen")
+        self.optimizer = make_sgd(self.network, config.self_training, 5e-5)
         self.label = torch.randint(0, CLASSES, (batch, *self.size), device="cuda")
         self.is_target = torch.arange(batch, device="cuda") % 2 == 0
         self.log_bar = torch.full((CLASSES,), -0.1, device="cuda")
@@ -104,6 +105,16 @@ class Training:
             self.log_bar, mrkld_weight=0.1, beta=0.95,
         ).backward()  # fmt: skip
         self.optimizer.step()
+
+
+@torch.no_grad()
+def settle_batch_norm(network: nn.Module, images: Tensor) -> None:
+    """Take running statistics from these images: frozen at 0 and 1, random weights overflow."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    network(images)
 
 
 def operations(work: Callable[[], object]) -> float:
@@ -209,6 +220,8 @@ def weights_after(deterministic: bool, steps: int = 5) -> tuple[Tensor, float]:
     for _ in range(steps):
         step()
     weights = torch.cat([p.detach().flatten() for p in step.network.parameters()])
+    if not weights.isfinite().all():
+        raise SystemExit("weights have overflown: nothing can be said of determinism")
     return weights.cpu(), milliseconds(step, runs=10)
 
 
