@@ -27,12 +27,14 @@ def test_by_hand():
     )  # fmt: skip
 
 
-def test_each_seed_and_network_has_its_own_gap():
+def test_the_gap_is_the_mean_over_seeds_and_each_network_has_its_own():
     one = table({"source": 20.0, "cbst": 30.0, "oracle": 40.0})
-    other = table({"source": 10.0, "cbst": 30.0, "oracle": 30.0}, seed=1)
+    other = table({"source": 30.0, "cbst": 33.0, "oracle": 30.0}, seed=1)  # no gap of its own
+    without = table({"source": 10.0, "cbst": 15.0}, seed=2)  # no oracle
     network = table({"source@n": 30.0, "cbst@n": 30.5, "oracle@n": 31.0})
-    found = closed(pd.concat([one, other, network]))
-    assert found[("cbst", 0)] == pytest.approx(50) and found[("cbst", 1)] == pytest.approx(100)
+    found = closed(pd.concat([one, other, without, network]))
+    assert [found[("cbst", seed)] for seed in range(3)] == pytest.approx([100, 30, 50])
+    assert found[("oracle", 0)] == pytest.approx(200) and found[("oracle", 1)] == 0
     assert found[("cbst@n", 0)] == pytest.approx(50)
 
 
