@@ -45,8 +45,9 @@ def draw_scores(table: pd.DataFrame, seeds: pd.DataFrame, title: str, out: Path)
         names = [_label(*pair) for pair in zip(table["row"], table["changes"], strict=True)]
         axes.set_yticks(range(len(table)), names)
         axes.invert_yaxis()
-        axes.set(xlabel="mIoU, % (diamond: mean; dots: seeds; bar: mean of the row compared with)")
-        # Over the whole picture: long names leave the axes too little room for it.
+        # Over the whole picture: long names leave the axes too little room for them.
+        said = "mIoU, % (diamond: mean; dots: seeds; bar: mean of the row compared with)"
+        drawing.supxlabel(said, x=0.99, ha="right", fontsize=9)
         drawing.suptitle(title, x=0.01, ha="left", fontsize=10, weight="bold")
         save(drawing, out)
 
