@@ -16,17 +16,16 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import maps
 import numba
 import numpy as np
 import pandas as pd
 import torch
+from core import Scene
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tpld.config import Compute, load_config
 from tpld.method.losses import self_training_loss
-from tpld.method.mixture import log_probabilities
 from tpld.method.selection import select_from_logs, top_two_from_logs
 from tpld.method.voting import vote
 from tpld.method.voting_torch import TensorCandidates
@@ -102,7 +101,7 @@ class Training:
             logits = self.network(self.images)
         self_training_loss(
             upsample(logits, (self.size[0], self.size[1])), self.label, self.is_target,
-            self.log_bar, mrkld_weight=0.1, beta=0.95,
+            self.log_bar, mrkld_weight=0.01, beta=0.95,
         ).backward()  # fmt: skip
         self.optimizer.step()
 
@@ -130,18 +129,9 @@ def training_row(
     """`search`: cuDNN tries its algorithms and keeps the fastest, which the pipeline does not."""
     torch.backends.cudnn.benchmark = search
     step = Training(name, precision)
-    step()
-    torch.cuda.reset_peak_memory_stats()
-    took, work = milliseconds(step), operations(step)
     batch, height, width = STEPS[name]
-    return {
-        "work": f"training step, {name}, {batch} x {height}x{width}{', cuDNN searches' * search}",
-        "precision": precision,
-        "ms": took,
-        "TFLOP/s": 1e3 * work / took,
-        "of the limit, %": 1e5 * work / took / limit[precision],
-        "peak GB": torch.cuda.max_memory_allocated() / 1e9,
-    }
+    title = f"training step, {name}, {batch} x {height}x{width}{', cuDNN searches' * search}"
+    return network_row(title, precision, limit, step)
 
 
 def prediction_row(name: str, precision: str, limit: dict[str, float]) -> dict[str, object]:
@@ -154,23 +144,32 @@ def prediction_row(name: str, precision: str, limit: dict[str, float]) -> dict[s
         with torch.inference_mode(), step.runtime.autocast():
             return step.network(images)
 
-    predict()
+    title = f"prediction, {name}, an image of {IMAGE[0]}x{IMAGE[1]} and its mirror image"
+    return network_row(title, precision, limit, predict)
+
+
+def network_row(
+    title: str, precision: str, limit: dict[str, float], work: Callable[[], object]
+) -> dict[str, object]:
+    """Time, rate and peak memory of a call."""
+    work()
     torch.cuda.reset_peak_memory_stats()
-    took, work = milliseconds(predict), operations(predict)
+    took, count = milliseconds(work), operations(work)
     return {
-        "work": f"prediction, {name}, an image of {IMAGE[0]}x{IMAGE[1]} and its mirror image",
+        "work": title,
         "precision": precision,
         "ms": took,
-        "TFLOP/s": 1e3 * work / took,
-        "of the limit, %": 1e5 * work / took / limit[precision],
+        "TFLOP/s": 1e3 * count / took,
+        "of the limit, %": 1e5 * count / took / limit[precision],
         "peak GB": torch.cuda.max_memory_allocated() / 1e9,
     }
 
 
 def voting_rows(limit: dict[str, float]) -> list[dict[str, object]]:
     """Three iterations on one image: the torch function on the GPU, the kernel on the CPU."""
-    log_p, bar, label, best = scene(IMAGE)
-    candidates = top_two_from_logs(log_p, bar)
+    seen = Scene(IMAGE)
+    label, best = select_from_logs(seen.log_p, seen.bar)
+    candidates = top_two_from_logs(seen.log_p, seen.bar)
     on_gpu = [torch.from_numpy(part).cuda() for part in (label, best, *candidates)]
 
     def kernel():
@@ -188,7 +187,7 @@ def voting_rows(limit: dict[str, float]) -> list[dict[str, object]]:
         began = time.perf_counter()
         kernel()
         times.append(1e3 * (time.perf_counter() - began))
-    moved = 2e-6 * log_p.nbytes / limit["copy"]  # R+W of the softmax, on the GPU
+    moved = 2e-6 * seen.log_p.nbytes / limit["copy"]  # R+W of the softmax, on the GPU
     work = f"voting, window 57, three iterations, {IMAGE[0]}x{IMAGE[1]}"
     took = milliseconds(in_torch)
     return [
@@ -198,20 +197,6 @@ def voting_rows(limit: dict[str, float]) -> list[dict[str, object]]:
             "ms": statistics.median(times),
         },
     ]
-
-
-def scene(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """log p of an image, log λ at portion 0.2 of that image, its labels and their excesses."""
-    log_p = log_probabilities(maps.low_logits(size), size)
-    prediction, confidence = log_p.argmax(axis=0), log_p.max(axis=0)
-    bar = np.array(
-        [
-            np.quantile(confidence[prediction == k], 0.8) if (prediction == k).any() else 0.0
-            for k in range(CLASSES)
-        ],
-        dtype=np.float32,
-    )
-    return log_p, bar, *select_from_logs(log_p, bar)
 
 
 def weights_after(deterministic: bool, steps: int = 5) -> tuple[Tensor, float]:
@@ -262,6 +247,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
+    if not torch.cuda.is_available():
+        parser.error("torch sees no GPU here; run it on a machine with one")
     limit = limits()
     print(
         f"{torch.cuda.get_device_name()}: {limit['float32']:.0f} TFLOP/s in TF32, "
