@@ -76,17 +76,23 @@ def export_labels(
             tick,
         )
     write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
+    return _page(store, out, suffix, form, counts)
+
+
+def _page(store: Labels, out: Path, suffix: str, form: Format, counts: np.ndarray) -> Page:
+    """What was written: the files, what their values mean, and the share of each class."""
     total = max(int(counts.sum()), 1)
-    share = 100 * counts[: len(store.classes)] / total
-    return Page(
-        f"{len(store)} label files below {out}",
-        {
-            "files": f"{out}/<image>{suffix}",
-            "values": "0 to "
-            + f"{len(store.classes) - 1} as in classes.csv, {IGNORE} where unlabelled"
-            if form == "index"
-            else "colours as in classes.csv, black where unlabelled",
-            "labelled %": 100 * float(counts[:IGNORE].sum()) / total,
-        },
-        {"classes": pd.DataFrame({"class": store.classes, "share %": share})},
+    last = len(store.classes) - 1
+    values = {
+        "index": f"0 to {last} as in classes.csv, {IGNORE} where unlabelled",
+        "color": "colours as in classes.csv, black where unlabelled",
+    }
+    facts = {
+        "files": f"{out}/<image>{suffix}",
+        "values": values[form],
+        "labelled %": 100 * float(counts[:IGNORE].sum()) / total,
+    }
+    shares = pd.DataFrame(
+        {"class": store.classes, "share %": 100 * counts[: len(store.classes)] / total}
     )
+    return Page(f"{len(store)} label files below {out}", facts, {"classes": shares})

@@ -146,12 +146,12 @@ def explain_pixel(
     votes: list[Vote] = []
     if code == ORIGIN_NONE or iteration:
         around = _around(y, x, label, origin, values, window)
-        for turn in range(1, (iteration or iterations) + 1):
-            for c in map(int, order[:2]):
-                own = math.expm1(float(log_r[c]))
-                votes.append(_vote(turn, c, classes[c], own, around, alpha, pool))
-    listed = [int(c) for c in np.argsort(-log_r, kind="stable")[: max(top, 2)]]
-    listed += [c for c in (*map(int, order[:2]), class_id) if c != IGNORE and c not in listed]
+        votes = [
+            _vote(turn, c, classes[c], math.expm1(float(log_r[c])), around, alpha, pool)
+            for turn in range(1, (iteration or iterations) + 1)
+            for c in map(int, order[:2])
+        ]
+    listed = _listed(log_r, [*map(int, order[:2]), class_id], top)
     reason = Reason(
         y=y,
         x=x,
@@ -165,6 +165,12 @@ def explain_pixel(
         sentence="",
     )
     return replace(reason, sentence=_sentence(reason, alpha, gamma, full_label))
+
+
+def _listed(log_r: NDArray, shown: Sequence[int], top: int) -> list[int]:
+    """The `top` classes of largest r, and those that are shown in any case."""
+    listed = [int(c) for c in np.argsort(-log_r, kind="stable")[: max(top, 2)]]
+    return listed + [c for c in dict.fromkeys(shown) if c != IGNORE and c not in listed]
 
 
 def _score(class_id: int, name: str, log_p: float, log_threshold: float) -> ClassScore:
