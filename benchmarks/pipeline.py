@@ -2,7 +2,7 @@
 
     python benchmarks/pipeline.py --camvid ../shared/camvid --images 12
 
-Runs `tpld thresholds` and `tpld label --voting` (3 iterations, window 57) on a store of a few
+Runs `tpld thresholds` and `tpld label` (3 iterations, window 57) on a store of a few
 images of real size, and multiplies what an image more costs. Also times the parts one by one.
 """
 
