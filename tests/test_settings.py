@@ -181,3 +181,26 @@ def test_a_row_of_another_network_has_that_networks_settings():
     assert plain["self_training.learning_rate"] == 5e-5
     # Commands hand on the row's configuration, and ask for the row's settings again.
     assert settings_of(config.of("cbst@small"), "train_round", "cbst@small") == found
+
+
+def test_a_network_called_by_its_architecture_stands_beside_the_same_rows_without_it():
+    rows = ["source", "crst_mrkld+tpld"]
+    networks = {"deeplabv2_vgg16": {"self_training": {"learning_rate": 2e-5}}}
+    methods = [*rows, *(f"{row}@deeplabv2_vgg16" for row in rows)]
+    config = load_config({**BASE, "methods": methods, "networks": networks})
+    vgg = config.with_network("deeplabv2_vgg16")
+    found = settings_of(vgg, "train_source")  # as the rules ask of a network that rows share
+    assert found["model"]["name"] == "deeplabv2_vgg16"
+    row = "crst_mrkld+tpld@deeplabv2_vgg16"
+    assert settings_of(config, "train_round", row)["self_training.learning_rate"] == 2e-5
+    assert settings_of(config, "train_round", rows[1])["self_training.learning_rate"] == 5e-5
+
+
+def test_what_the_models_own_network_changes_does_not_reach_another():
+    networks = {
+        "deeplabv2_resnet101": {"self_training": {"learning_rate": 0.1}},
+        "small": {"name": "deeplabv2_resnet18"},
+    }
+    config = load_config({**BASE, "networks": networks, "methods": ["cbst", "cbst@small"]})
+    assert settings_of(config, "train_round", "cbst")["self_training.learning_rate"] == 0.1
+    assert settings_of(config, "train_round", "cbst@small")["self_training.learning_rate"] == 5e-5

@@ -11,8 +11,8 @@ import sys
 
 # Where torch and numba share cores, their waiting pools otherwise fight for them (2x). But threads
 # that sleep at once wake late: a training step takes a tenth longer on a virtual machine, at worst
-# four fifths (`benchmarks/waiting.py`). So they spin for a moment first (in GNU's OpenMP, torch's on
-# Linux).
+# four fifths (`benchmarks/waiting.py`). So they spin for a moment first (in GNU's OpenMP, which
+# torch has on Linux).
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "100000")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from tpld.config.base import Section, Seed
 from tpld.config.data import Data
@@ -79,6 +79,8 @@ class Config(Section):
     """Keys of single methods, by the method's name."""
     evaluation: Evaluation = Evaluation()
     """Evaluation protocols."""
+    _network: str | None = PrivateAttr(None)
+    """The entry of `networks` that these sections have already."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -142,12 +144,19 @@ class Config(Section):
         return self.with_network(found.network).with_variant(found.variant)
 
     def with_network(self, network: str | None) -> Config:
-        """See `tpld.config.overlays.with_network`."""
-        return with_network(self, network)
+        """See `tpld.config.overlays.with_network`; of the network that this already has, itself."""
+        if self._network is not None and network in (None, self._network):
+            return self
+        found = with_network(self, network)
+        if found is not self:
+            found._network = network or self.model.name
+        return found
 
     def with_variant(self, variant: str | None) -> Config:
         """See `tpld.config.overlays.with_variant`."""
-        return with_variant(self, variant)
+        found = with_variant(self, variant)
+        found._network = self._network
+        return found
 
     def get(self, dotted: str) -> Any:
         """Value of a dotted key such as ``voting.window`` as plain Python data (for hashing)."""

@@ -165,7 +165,8 @@ def _rounds(
             continue
         dump, labels = inner / "predictions.zarr", inner / "labels.zarr"
         if inner.name == "round0":  # predicted by the source model, which its methods share
-            network = _network(root, method.partition("@")[2] or None, config)
+            named = method.partition("@")[2].partition("~")[0]  # of row@network~variant
+            network = _network(root, named or None, config)
             dump = root / "source" / network / f"seed{seed}" / "predictions.zarr"
         place = RoundPlace(
             method,

@@ -63,7 +63,8 @@ NETWORKS = {layout.network(row.network): row.network for row in ROWS}
 @cache
 def row_settings(stage, method, network=None):
     """`settings_of` a row, or of a network; asked for each of its jobs, computed once."""
-    return settings_of(cfg.with_network(network), stage, method)
+    of_network = cfg.with_network(network) if network else cfg
+    return settings_of(of_network, stage, method)
 
 
 def settings(stage):
