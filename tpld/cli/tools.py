@@ -309,7 +309,7 @@ def export_labels(
         ),
     ] = None,
     min_score: Annotated[
-        float, typer.Option(min=0, help="Leave out labels whose r = p/λ is below.")
+        float, typer.Option(min=0, help="Leave out labels whose `score` in the store is below.")
     ] = 0.0,
     config: Annotated[
         Path | None, typer.Option(help="Where colours come from; else the experiment around.")

@@ -41,7 +41,7 @@ def export_labels(
         form: ``index``: the class, 255 where unlabelled (a palette file, colours included);
             ``color``: RGB, black where unlabelled.
         suffix: what follows the image's name; None: Cityscapes' of that form.
-        min_score: leave out labels whose score r = p/λ is below.
+        min_score: leave out labels whose `score` in the store is below.
         config: where colours come from; None: the experiment around the store.
 
     Raises:

@@ -68,9 +68,9 @@ class Config(Section):
     voting: Voting = Voting()
     """Phase-1 voting."""
     loss: Loss = Loss()
-    """Target loss of phase 1."""
+    """Loss on pseudo labels; phase 2 bootstraps with it too."""
     self_training: SelfTraining = SelfTraining()
-    """Self-training rounds."""
+    """Self-training rounds; phase 2 has their crops, jitter and keys of the optimiser."""
     phase2: Phase2 = Phase2()
     """Phase 2."""
     adversarial: Adversarial = Adversarial()
