@@ -39,6 +39,8 @@ def test_every_pixel_is_explained_by_what_vote_computed(pool, rank_by):
     for y, x, reason in by_pixel(log_p, log_threshold, done, rank_by=rank_by, **keys):
         kinds.add(reason.kind)
         assert reason.label == (None if done.label[y, x] == 255 else done.label[y, x])
+        shown = [score.class_id for score in reason.scores]
+        assert len(set(shown)) == len(shown)
         for score in reason.scores:
             assert score.r == pytest.approx(r[score.class_id, y, x], rel=1e-5)
             assert score.p == pytest.approx(score.r * score.threshold, rel=1e-6)

@@ -18,8 +18,11 @@ FINISHED = ["source", "crst_mrkld", "crst_mrkld+tpld"]
 
 def test_all_rows_are_planned_once_and_share_what_is_finished(finished):
     small = ["source@small", "crst_lrent@small", "clan@small"]
-    networks = {"small": {"name": "deeplabv2_resnet18", "aspp_dilations": [1, 2]}}
-    methods = [*FINISHED, *OTHERS, *ADVERSARIAL, *small, ORACLE]
+    networks = {
+        "small": {"name": "deeplabv2_resnet18", "aspp_dilations": [1, 2]},
+        "deeplabv3_resnet101": {"weights": "random"},  # by its architecture, beside a bare `source`
+    }
+    methods = [*FINISHED, *OTHERS, *ADVERSARIAL, *small, "source@deeplabv3_resnet101", ORACLE]
     jobs = finished.planned({"methods": methods, "networks": networks})
     assert {job for job in jobs if job.startswith("train_adversarial")} == {
         f"train_adversarial {name}" for name in [*ADVERSARIAL, "clan@small"]
@@ -32,6 +35,7 @@ def test_all_rows_are_planned_once_and_share_what_is_finished(finished):
     # The source model of the other network is new; nothing of the finished rows is.
     new = {job for job in jobs if job.endswith(("small", "train_source", "dump_source"))}
     assert {"train_source small", "dump_source small"} <= new
+    assert "train_source deeplabv3_resnet101" in jobs
     assert not {"train_source", "dump_source"} & jobs
     assert not {job for job in jobs for name in FINISHED if job.split()[1:2] == [name]}
 
