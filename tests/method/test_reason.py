@@ -36,7 +36,7 @@ def test_every_pixel_is_explained_by_what_vote_computed(pool, rank_by):
     done = vote(label, candidates, best, num_classes=4, **keys)
     r = normalised_excess(log_p, log_threshold) + 1
     kinds = set()
-    for y, x, reason in by_pixel(log_p, log_threshold, done, rank_by=rank_by, **keys):
+    for y, x, reason in by_pixel(log_p, log_threshold, done, rank_by=rank_by, top=1, **keys):
         kinds.add(reason.kind)
         assert reason.label == (None if done.label[y, x] == 255 else done.label[y, x])
         shown = [score.class_id for score in reason.scores]
