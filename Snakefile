@@ -7,7 +7,7 @@
 #
 # Every key is documented in config.yaml and checked by tpld/config.
 from tpld.config import load_config
-from tpld.layout import Layout, parse_round
+from tpld.dag.layout import Layout, parse_round
 
 
 configfile: "config.yaml"

@@ -32,13 +32,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from tpld.core.confidence import confident_counts
+from tpld.core.losses import self_training_loss
+from tpld.core.mixture import candidates_from_logits, log_probabilities, predict
+from tpld.core.selection import normalised_excess, select_from_logs, top_two_from_logs
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds
+from tpld.core.voting import vote
 from tpld.evaluation.metrics import confusion_matrix
-from tpld.method.confidence import confident_counts
-from tpld.method.losses import self_training_loss
-from tpld.method.mixture import candidates_from_logits, log_probabilities, predict
-from tpld.method.selection import normalised_excess, select_from_logs, top_two_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
-from tpld.method.voting import vote
 
 K = maps.CLASSES
 COLUMNS = ("work", "reference ms", "ours ms", "ratio", "must", "aim", "R+W limit", "extra MB")

@@ -24,16 +24,16 @@ from core import Scene
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Compute, load_config
-from tpld.method.losses import self_training_loss
-from tpld.method.selection import select_from_logs, top_two_from_logs
-from tpld.method.voting import vote
-from tpld.method.voting_torch import TensorCandidates
-from tpld.method.voting_torch import vote as vote_in_torch
+from tpld.core.losses import self_training_loss
+from tpld.core.selection import select_from_logs, top_two_from_logs
+from tpld.core.voting import vote
+from tpld.core.voting_torch import TensorCandidates
+from tpld.core.voting_torch import vote as vote_in_torch
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.registry import build_model
-from tpld.runtime import Runtime, resolve
 from tpld.training.optim import make_sgd
 
 STEPS = {

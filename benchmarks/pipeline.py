@@ -20,8 +20,8 @@ from scene_logits import CLASSES, SIZE, options_of, scene_logits
 from store import seconds
 
 from tpld.config import Voting
-from tpld.method.mixture import candidates_from_logits, predict
-from tpld.method.voting import vote
+from tpld.core.mixture import candidates_from_logits, predict
+from tpld.core.voting import vote
 from tpld.stages.label import label_image
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import new_labels

@@ -9,11 +9,11 @@ import time
 
 import torch
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, load_config
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.registry import build_model
-from tpld.runtime import resolve
 from tpld.training.optim import make_sgd
 
 

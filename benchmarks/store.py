@@ -17,9 +17,9 @@ import pandas as pd
 import zarr
 from scene_logits import CLASSES, SIZE, options_of, scene_logits
 
-from tpld.method.mixture import candidates_from_logits, log_probabilities, predict
-from tpld.method.selection import excess_from_probabilities, select
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds, thresholds
+from tpld.core.mixture import candidates_from_logits, log_probabilities, predict
+from tpld.core.selection import excess_from_probabilities, select
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds, thresholds
 from tpld.stores.predictions import Predictions, decode, encode, new_predictions
 
 FLOAT32_DUMP_MB = CLASSES * SIZE[0] * SIZE[1] * 4 / 1e6

@@ -16,11 +16,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tpld.commands.predict import Wanted, predict
 from tpld.config import Config, load_config
+from tpld.core.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_VOTED_FIRST
+from tpld.dag.layout import Layout
 from tpld.data.cache import Cache
 from tpld.data.decode import decode_image
 from tpld.data.sources import class_table, list_items
-from tpld.layout import Layout
-from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_VOTED_FIRST
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
 

@@ -4,7 +4,7 @@
   the same signs, shows equations too;
 - ``<!-- keys -->`` and ``<!-- commands -->`` become the configuration's keys and the command line's
   options, written down from the types at every build;
-- ``::: tpld.method.voting.vote`` becomes that function with its docstring;
+- ``::: tpld.core.voting.vote`` becomes that function with its docstring;
 - links to files outside docs/ become their names, because the site does not hold those files.
 """
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from tpld.cli import app
 from tpld.commands.compare import compare
 from tpld.commands.show import Page, as_tree, show
-from tpld.config import load_config, write_config
+from tpld.config import load_config
+from tpld.dag.merged import write_config
 from tpld.errors import ConfigError
 
 TREE = {"model": {"weights": "random"}, "source_training": {"batch_norm": "train"}}

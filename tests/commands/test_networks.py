@@ -13,14 +13,14 @@ from tpld.cli import app
 from tpld.commands import export_onnx
 from tpld.commands.inspect_store import inspect
 from tpld.commands.predict import Wanted, find_images, input_size, predict
+from tpld.compute.runtime import resolve
 from tpld.config import Compute
+from tpld.core.mixture import log_probabilities
 from tpld.errors import ConfigError, DataError, StoreError
-from tpld.method.mixture import log_probabilities
 from tpld.models.card import read_card
 from tpld.models.inference import predict_views
 from tpld.models.registry import build_model
 from tpld.models.weights import load_trained, save_model
-from tpld.runtime import resolve
 
 CPU = Compute(device="cpu", precision="float32", threads=1)
 

@@ -4,7 +4,7 @@ import torch
 
 from tpld.config import Jitter
 from tpld.data import augment
-from tpld.models.normalise import MEAN, STD, normalise
+from tpld.data.normalise import MEAN, STD, normalise
 
 NONE = Jitter()
 GREY = np.array([40, 130, 220], np.uint8)

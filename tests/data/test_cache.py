@@ -6,7 +6,7 @@ from tpld.data.cache import Cache, write_cache
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.sources import class_table, list_items
 from tpld.errors import DataError, StoreError
-from tpld.provenance import fingerprint
+from tpld.stores.provenance import fingerprint
 
 BOTH = ("images", "labels")
 SIZES = {"a": (16, 24), "b": (12, 40), "c": (40, 8)}  # 384, 480 and 320 pixels

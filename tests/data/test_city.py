@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tpld.data.city import (
+from tpld.data.city.draw import (
     CITY_CLASSES,
     IGNORE,
     SPLITS,

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, Protocol
 from tpld.config.evaluation import CRST
 from tpld.errors import TrainingError
 from tpld.evaluation.protocols import name_of, stamp
-from tpld.runtime import resolve
 from tpld.stages.evaluate import predict_image
 
 

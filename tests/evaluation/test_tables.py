@@ -8,13 +8,13 @@ import pytest
 from tests.conftest import Folders
 from tests.test_config import ROOT, merged
 from tpld.config import load_config
+from tpld.dag.layout import Layout
 from tpld.data.datasets import CLASSES
 from tpld.data.sources import benchmark_of, class_table
 from tpld.errors import ConfigError
 from tpld.evaluation.confusions import confusions_to_table
 from tpld.evaluation.paper import Row, base_of, our_names, paper_figures, rows_of
 from tpld.evaluation.tables import beside_the_paper, disagreements, recompute, wide_table
-from tpld.layout import Layout
 from tpld.stages.table import table
 
 GTA5 = "gta5_cityscapes"

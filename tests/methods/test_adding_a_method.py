@@ -8,12 +8,13 @@ import pytest
 
 import tpld.methods
 from tpld.config import Voting, load_config
+from tpld.dag.layout import Layout
+from tpld.dag.rows import recipe_of
+from tpld.dag.settings import settings_of
 from tpld.errors import ConfigError
-from tpld.layout import Layout
-from tpld.methods import known_methods, parse_method, recipe_class, recipe_of
-from tpld.provenance import code_hash
-from tpld.settings import settings_of
+from tpld.methods import known_methods, parse_method, recipe_class
 from tpld.stages.label import label_image
+from tpld.stores.provenance import code_hash
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding_a_method.md"
 

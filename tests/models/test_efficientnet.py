@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tpld.config import load_config
+from tpld.data.normalise import normalise
 from tpld.errors import ConfigError
 from tpld.models import deeplabv2_efficientnet
 from tpld.models.deeplabv2_efficientnet import NAME, _Conv
-from tpld.models.normalise import normalise
 from tpld.models.registry import build_model
 from tpld.models.weights import load_initial
 

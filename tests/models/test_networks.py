@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, SelfTraining, SourceTraining
+from tpld.data.normalise import normalise
 from tpld.errors import DeviceError
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import DeepLabV2
 from tpld.models.discriminator import Discriminator
 from tpld.models.inference import predict_views
-from tpld.models.normalise import normalise
-from tpld.runtime import resolve
 from tpld.training.optim import make_sgd, set_rate, source_schedule
 
 

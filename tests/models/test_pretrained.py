@@ -6,12 +6,12 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, load_config
 from tpld.errors import ConfigError, StoreError
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.registry import build_model
 from tpld.models.weights import load_initial, load_model, load_trained, save_model
-from tpld.runtime import resolve
 
 SMALL = {"name": "deeplabv2_resnet18", "output_stride": 32, "aspp_dilations": [1]}
 LRASPP = "torchvision/lraspp_mobilenet_v3_large"

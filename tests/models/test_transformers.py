@@ -6,12 +6,12 @@ import pytest
 import torch
 import transformers
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, SelfTraining, load_config
 from tpld.errors import ConfigError
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.registry import build_model
 from tpld.models.weights import load_initial, load_trained, save_model
-from tpld.runtime import resolve
 from tpld.training.optim import make_sgd
 
 

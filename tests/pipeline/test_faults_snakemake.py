@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tpld import process
+from tpld.compute import lifetime
 
 from .conftest import Project, copy_project, hear_control_c
 from .stages import Runner, commands_of, contents, with_out
@@ -29,10 +29,10 @@ def test_a_job_ends_with_the_snakemake_that_started_it(finished, tmp_path, monke
     """As after kill -9: the training saves the step in hand, ends, and a rerun goes on."""
     parent = subprocess.Popen(["sleep", "600"])
     code = "import time; time.sleep(600)"
-    place = process.this_process().rpartition(":")[0]
-    environment = {**os.environ, process.VARIABLE: f"{place}:{parent.pid}"}
+    place = lifetime.this_process().rpartition(":")[0]
+    environment = {**os.environ, lifetime.VARIABLE: f"{place}:{parent.pid}"}
     script = (
-        "from tpld.process import ending_well\nimport time\n"
+        "from tpld.compute.lifetime import ending_well\nimport time\n"
         f"with ending_well():\n    print('ready', flush=True)\n    {code}"
     )
     job = subprocess.Popen(
@@ -46,19 +46,19 @@ def test_a_job_ends_with_the_snakemake_that_started_it(finished, tmp_path, monke
 
 
 def test_another_hosts_process_is_not_watched(monkeypatch):
-    for started_by in ("", "elsewhere:pid:[1]:1", f"{process.this_process()}x", "::"):
-        monkeypatch.setenv(process.VARIABLE, started_by)
-        with process.ending_well():
+    for started_by in ("", "elsewhere:pid:[1]:1", f"{lifetime.this_process()}x", "::"):
+        monkeypatch.setenv(lifetime.VARIABLE, started_by)
+        with lifetime.ending_well():
             time.sleep(0.01)
 
 
 def test_a_dead_process_that_nobody_waited_for_is_dead():
     child = subprocess.Popen([sys.executable, "-c", ""])
-    while child.poll() is None and process.alive(child.pid):
+    while child.poll() is None and lifetime.alive(child.pid):
         time.sleep(0.01)
-    assert not process.alive(child.pid)
+    assert not lifetime.alive(child.pid)
     child.wait()
-    assert process.alive(os.getpid())
+    assert lifetime.alive(os.getpid())
 
 
 @pytest.fixture()

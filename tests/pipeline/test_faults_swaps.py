@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tpld.compute.runtime import resolve
 from tpld.config import load_config
 from tpld.errors import StoreError
 from tpld.models.weights import load_trained
-from tpld.runtime import resolve
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
 from tpld.stages.label import label

@@ -108,7 +108,7 @@ def test_a_run_without_target_labels_gives_the_same_weights(finished, tmp_path):
 
 def _class_table(project) -> str:
     code = (
-        "import yaml; from tpld.data.city import CITY_CLASSES as C;"
+        "import yaml; from tpld.data.city.draw import CITY_CLASSES as C;"
         "print(yaml.safe_dump([dict(id=i, name=n, color=list(c)) for i, (n, c) in enumerate(C)]))"
     )
     done = subprocess.run(

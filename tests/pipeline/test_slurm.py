@@ -15,9 +15,9 @@ import yaml
 
 from tpld.config import load_config
 from tpld.config.overlays import merge
+from tpld.dag.resources import crops_of, need
 from tpld.data.extent import extent_of
 from tpld.data.sources import class_table
-from tpld.resources import crops_of, need
 from tpld.stores.predictions import Predictions
 
 from .conftest import ROOT, TINY, hear_control_c

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from tpld.config import Config, load_config
+from tpld.dag.layout import Layout, parse_round
 from tpld.data.cache import write_cache
 from tpld.data.sources import class_table, has_truth, list_items
 from tpld.evaluation.confusions import confusions_to_table
-from tpld.layout import Layout, parse_round
 from tpld.report.networks import Predicted, from_logits
 from tpld.report.sections import examples, hard
 from tpld.stages.report import report

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.report.conftest import CLASSES, METHODS, NAMES, PLAIN, make_config, truth_of
-from tpld.method.self_information import self_information
+from tpld.core.self_information import self_information
 from tpld.report.blocks import Gallery
 from tpld.report.experiment import Experiment
 from tpld.report.networks import self_information_map

@@ -10,8 +10,6 @@ import torch
 
 from tpld.config import Config
 from tpld.errors import ConfigError, StoreError
-from tpld.parts import Part, parse_part, pieces_in
-from tpld.provenance import fingerprint
 from tpld.stages import dump as dump_stage
 from tpld.stages.confidence import join_scores, score_images
 from tpld.stages.full_labels import label_easy
@@ -21,7 +19,9 @@ from tpld.stores import zarr_store
 from tpld.stores.assemble import assemble
 from tpld.stores.labels import Labels
 from tpld.stores.lineage import DUMP
+from tpld.stores.parts import Part, parse_part, pieces_in
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint
 
 CONFIG = Config(voting={"window": 5, "iterations": 1}, thresholds={"every": 2})
 

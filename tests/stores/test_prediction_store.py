@@ -4,9 +4,9 @@ import torch
 import xarray
 import zarr
 
+from tpld.core.selection import select_from_logs
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds
 from tpld.errors import StoreError
-from tpld.method.selection import select_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions, decode, encode, new_predictions
 

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from tpld.config import Config
+from tpld.core.full_labels import full_label
+from tpld.core.selection import normalised_excess, select_from_logs, top_two_from_logs
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds
+from tpld.core.voting import vote
 from tpld.errors import StoreError
-from tpld.method.full_labels import full_label
-from tpld.method.selection import normalised_excess, select_from_logs, top_two_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
-from tpld.method.voting import vote
-from tpld.provenance import fingerprint
 from tpld.stages import dump as dump_stage
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
@@ -22,6 +21,7 @@ from tpld.stages.label import label
 from tpld.stages.thresholds import estimate_thresholds, read_thresholds
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tpld.method.selection import select_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
+from tpld.core.selection import select_from_logs
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds
 from tpld.study.controls import LoweredCurve, PortionCurve, accuracy_at
 
 K, SHAPE, PORTIONS = 4, (40, 50), [0.1, 0.5, 1.0]

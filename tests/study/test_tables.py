@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from tpld.config import load_config
+from tpld.dag.changes import changes_of, reference_of
 from tpld.evaluation.gap import GAP_CLOSED
 from tpld.study import added
-from tpld.study.changes import changes_of, reference_of
 from tpld.study.controls import COLUMNS, CONTROLS
 from tpld.study.labels import compare_labels, describe_added, mean_over_seeds
 from tpld.study.scores import compare_rows

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Compute
-from tpld.runtime import Runtime, resolve
 from tpld.stores.labels import Labels, new_labels
 from tpld.stores.predictions import Predictions, new_predictions
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tpld.config import Adversarial, Jitter
-from tpld.method.adversarial import entropy_loss
+from tpld.core.adversarial import entropy_loss
 from tpld.methods import known_methods
 from tpld.models.network import Network
 from tpld.training.adversarial import AdversarialBatches, AdversarialStep

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tpld.config import Jitter, Phase2, SelfTraining, SourceTraining
+from tpld.core.full_labels import full_label
+from tpld.core.selection import normalised_excess
+from tpld.data.normalise import normalise
 from tpld.errors import TrainingError
-from tpld.method.full_labels import full_label
-from tpld.method.selection import normalised_excess
-from tpld.models.normalise import normalise
 from tpld.training.phase2 import Phase2Batches, Phase2Data
 from tpld.training.self_training import RoundBatches, RoundData, draw_source_subset
 from tpld.training.source import SourceBatches, shuffled_index

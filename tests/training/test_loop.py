@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from tpld.compute.runtime import resolve
 from tpld.config import Compute
 from tpld.errors import StoreError, TrainingError
-from tpld.runtime import resolve
 from tpld.training.loop import Task, finish, run
 
 

@@ -8,10 +8,10 @@ import torch
 import two_processes as both
 from torch.distributed.run import parse_args
 
-from tpld import launch
+from tpld.compute import launch
+from tpld.compute.distributed import Processes
+from tpld.compute.launch import processes_of, spread
 from tpld.config import Adversarial, Config, Phase2, SelfTraining, SourceTraining
-from tpld.launch import processes_of, spread
-from tpld.processes import Processes
 from tpld.training.adversarial import AdversarialBatches
 from tpld.training.phase2 import Phase2Batches, Phase2Data
 from tpld.training.self_training import RoundBatches, RoundData

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tpld.config import Loss, SelfTraining
-from tpld.method.losses import soft_cross_entropy
-from tpld.method.lrent import soft_label
+from tpld.core.losses import soft_cross_entropy
+from tpld.core.lrent import soft_label
 from tpld.methods import known_methods
 from tpld.models.deeplabv2 import upsample
 from tpld.training.self_training import RoundBatches, RoundData, RoundStep, SoftLabels

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tpld.config import Config, Loss, Phase2, SelfTraining, SourceTraining
+from tpld.core.losses import easy_loss
+from tpld.core.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.errors import ConfigError
-from tpld.method.losses import easy_loss
-from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.models.deeplabv2 import upsample
 from tpld.models.discriminator import Discriminator
 from tpld.stages.train_phase2 import train_phase2

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Adversarial, Compute, Loss, Phase2, SelfTraining, SourceTraining
 from tpld.methods import known_methods
 from tpld.models.network import Network
-from tpld.runtime import Runtime, resolve
 from tpld.training.adversarial import AdversarialStep
 from tpld.training.loop import Task, run
 from tpld.training.phase2 import Phase2Step

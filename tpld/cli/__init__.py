@@ -19,8 +19,8 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
 from tpld.cli.options import app
+from tpld.compute.lifetime import ending_well
 from tpld.errors import TpldError
-from tpld.process import ending_well
 
 __all__ = ["app", "main"]
 

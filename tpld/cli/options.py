@@ -55,9 +55,9 @@ def begin(
 
     A training goes on in several processes from here, where the configuration wants them.
     """
+    from tpld.compute.launch import spread, threads_of
+    from tpld.compute.progress import setup_logging
     from tpld.errors import ConfigError
-    from tpld.launch import spread, threads_of
-    from tpld.progress import setup_logging
 
     setup_logging(log)
     try:
@@ -75,7 +75,7 @@ def begin(
 
 def begin_tool(log: Path | None = None) -> None:
     """Logging for a command that no configuration is handed to, and the threads of its kernels."""
-    from tpld.progress import setup_logging
+    from tpld.compute.progress import setup_logging
 
     setup_logging(log)
     os.environ.setdefault("NUMBA_NUM_THREADS", str(len(os.sched_getaffinity(0))))

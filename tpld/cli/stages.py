@@ -24,7 +24,7 @@ from tpld.cli.options import (
     begin,
 )
 from tpld.data.splits import Split
-from tpld.parts import parse_part, pieces_in
+from tpld.stores.parts import parse_part, pieces_in
 
 
 @app.command("make-city", rich_help_panel=STAGES)

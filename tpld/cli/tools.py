@@ -356,7 +356,7 @@ def export(
 @app.command("compile-kernels", rich_help_panel=TOOLS)
 def compile_kernels() -> None:
     """Compile the numba kernels ahead, so that no stage waits for it; `./run` has done so."""
-    from tpld.progress import setup_logging
+    from tpld.compute.progress import setup_logging
     from tpld.stages.compile import compile_kernels as stage
 
     setup_logging(None)

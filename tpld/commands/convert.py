@@ -11,8 +11,8 @@ from PIL import Image
 
 from tpld.commands.discover import Domain, spread
 from tpld.commands.palette import write_index, write_legend
+from tpld.compute.progress import progress
 from tpld.errors import DataError
-from tpld.progress import progress
 
 _MOST = 200
 _SEEN = 200

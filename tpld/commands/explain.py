@@ -9,13 +9,12 @@ from typing import Any
 import pandas as pd
 
 from tpld.commands.show import Page
-from tpld.config.explain import nearest
 from tpld.config.labels import Voting
-from tpld.errors import ConfigError, StoreError
-from tpld.method.reason import Reason, explain_pixel
-from tpld.provenance import fingerprint
+from tpld.core.reason import Reason, explain_pixel
+from tpld.errors import ConfigError, StoreError, nearest
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint
 
 
 def explain(

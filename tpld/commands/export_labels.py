@@ -10,11 +10,11 @@ import pandas as pd
 
 from tpld.commands.palette import colors_of, write_color, write_index, write_legend
 from tpld.commands.show import Page
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.data.sources import IGNORE
 from tpld.errors import ConfigError
-from tpld.overlap import overlap
-from tpld.progress import progress
 from tpld.stores.labels import Labels
 
 Format = Literal["index", "color"]

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from tpld.commands.show import Page
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, Config
+from tpld.data.normalise import MEAN, STD
 from tpld.errors import ConfigError, TpldError
 from tpld.models.card import Card, read_card
 from tpld.models.deeplabv2 import upsample
-from tpld.models.normalise import MEAN, STD
 from tpld.models.weights import load_trained
-from tpld.runtime import resolve
 from tpld.stores.atomic import replacing
 from tpld.stores.space import readable
 

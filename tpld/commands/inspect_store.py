@@ -13,11 +13,11 @@ import pandas as pd
 import safetensors
 
 from tpld.commands.show import Page
+from tpld.compute.progress import progress
+from tpld.core.labels import IGNORE
 from tpld.data.cache import Cache
 from tpld.data.sources import ClassTable
 from tpld.errors import StoreError, TpldError
-from tpld.method.labels import IGNORE
-from tpld.progress import progress
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
 from tpld.stores.space import readable

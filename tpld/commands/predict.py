@@ -13,16 +13,16 @@ from PIL import Image
 
 from tpld.commands.palette import save, write_index, write_legend
 from tpld.commands.show import Page
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
+from tpld.compute.runtime import resolve
 from tpld.config import Compute, Config
+from tpld.core.mixture import predict as predict_pixels
 from tpld.data.decode import decode_image
 from tpld.errors import ConfigError, DataError
-from tpld.method.mixture import predict as predict_pixels
 from tpld.models.card import Card, read_card
 from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
-from tpld.overlap import overlap
-from tpld.progress import progress
-from tpld.runtime import resolve
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 # An image of about the proportions of the training images is stretched as they were.

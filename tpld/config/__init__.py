@@ -13,7 +13,7 @@ method are in its own file in `tpld.methods`.
 from tpld.config.data import ClassEntry, FolderData, FolderSplits, KnownDomain
 from tpld.config.evaluation import Evaluation, Protocol
 from tpld.config.labels import Voting
-from tpld.config.load import load_config, load_merged, write_config
+from tpld.config.load import load_config, load_merged
 from tpld.config.model import Compute
 from tpld.config.root import Config
 from tpld.config.training import Adversarial, Jitter, Loss, Phase2, SelfTraining, SourceTraining
@@ -36,5 +36,4 @@ __all__ = [
     "Voting",
     "load_config",
     "load_merged",
-    "write_config",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Channel, FileValue, Name, NotNegative, Section, Seed, Size
+from tpld.section import Channel, FileValue, Name, NotNegative, Section, Seed, Size
 
 Scenes = Annotated[int, Field(ge=1, le=100_000)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Name, Positive, Section, Size
+from tpld.section import Name, Positive, Section, Size
 
 
 class Protocol(Section):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, get_args
 
-from tpld.config.base import Section
+from tpld.errors import nearest
+from tpld.section import Section
 
 _LONGEST = 200
 
@@ -35,14 +34,6 @@ def _short(seen: Any) -> str:
     except ValueError:  # Python writes no whole number of more than some thousand digits
         return "a number of thousands of digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'x'? ``, or nothing where no known word is near."""
-    words = list(known)
-    longer = [other for other in words if word and other.startswith(word)]
-    near = longer or difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def _known_keys(root: type[Section], path: list[str]) -> list[str]:

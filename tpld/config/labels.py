@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tpld.config.base import Count, NotNegative, Portion, Positive, Section
+from tpld.section import Count, NotNegative, Portion, Positive, Section
 
 
 class Dump(Section):

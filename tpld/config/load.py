@@ -13,7 +13,6 @@ from tpld.config.explain import explain
 from tpld.config.overlays import merge
 from tpld.config.root import Config
 from tpld.errors import ConfigError
-from tpld.stores.atomic import replacing
 
 _MOST_ENTRIES = 100_000
 
@@ -54,14 +53,6 @@ def load_merged(paths: Sequence[Path]) -> Config:
     except ConfigError as error:
         names = ", ".join(map(str, paths))
         raise ConfigError(str(error).replace("configuration:", f"{names}:", 1)) from None
-
-
-def write_config(config: Config, path: Path) -> None:
-    """Write every key of a configuration as YAML; the file appears whole or not at all."""
-    tree = config.model_dump(mode="json")
-    with replacing(path) as partial:
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-        partial.write_text(text, encoding="utf-8")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tpld.config.base import Count, Section
+from tpld.section import Count, Section
 
 
 class Model(Section):

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tpld.config.explain import explain, nearest
+from tpld.config.explain import explain
 from tpld.config.model import Model
+from tpld.errors import nearest
+from tpld.methods import parse_method
 
 if TYPE_CHECKING:
     from tpld.config.root import Config
@@ -37,7 +39,8 @@ def with_network(config: Config, network: str | None) -> Config:
         else:
             raise _unknown(f"networks.{name}", key, [*Model.model_fields, *_OF_NETWORK])
     # Checked as an experiment of this network's rows alone.
-    mine = [row for row in config.methods if (_parse(row).network or config.model.name) == name]
+    rows = map(parse_method, config.methods)
+    mine = [row.name for row in rows if (row.network or config.model.name) == name]
     plain = [row.replace(f"@{name}", "") for row in mine] or ["source"]
     return _changed(config, {"networks": {}, "methods": plain}, sections, f"networks.{name}")
 
@@ -61,7 +64,8 @@ def with_variant(config: Config, variant: str | None) -> Config:
         if key not in _OF_VARIANT:
             raise _unknown(f"variants.{variant}", key, list(_OF_VARIANT))
     # Checked as an experiment of this variant's rows alone.
-    plain = [_parse(row).parent for row in config.methods if _parse(row).variant == variant]
+    rows = map(parse_method, config.methods)
+    plain = [row.parent for row in rows if row.variant == variant]
     alone = {"variants": {}, "methods": plain or ["source"]}
     return _changed(config, alone, sections, f"variants.{variant}")
 
@@ -98,9 +102,3 @@ def _unknown(where: str, key: str, known: list[str]) -> ValueError:
     return ValueError(
         f"{where}.{key}: unknown key; {nearest(key, known)}Known here: {', '.join(known)}"
     )
-
-
-def _parse(row: str) -> Any:
-    from tpld.methods import parse_method
-
-    return parse_method(row)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
-from tpld.config.base import Section, Seed
 from tpld.config.data import Data
 from tpld.config.evaluation import Evaluation
 from tpld.config.labels import Dump, Thresholds, Voting
 from tpld.config.model import Compute, Model
 from tpld.config.overlays import problems, with_network, with_variant
 from tpld.config.training import Adversarial, Loss, Phase2, SelfTraining, SourceTraining
-
-if TYPE_CHECKING:
-    from tpld.methods import Method
+from tpld.methods import Method, known_methods, parse_method, recipe_class
+from tpld.section import Section, Seed
 
 
 def _options_schema(schema: dict[str, Any]) -> None:
     """Describe `options`: a section a method, as the method's own file declares it."""
-    from tpld.methods import known_methods
-
     schema.pop("additionalProperties", None)
     schema["additionalProperties"] = False
     schema["properties"] = {
@@ -101,8 +97,6 @@ class Config(Section):
 
     def _rows(self) -> list[Method]:
         """The rows of `methods`; a row that is written in two ways is an error."""
-        from tpld.methods import parse_method
-
         try:
             rows = [parse_method(name) for name in self.methods]
         except ValueError as error:
@@ -119,8 +113,6 @@ class Config(Section):
         return rows
 
     def _check_options(self, name: str) -> None:
-        from tpld.methods import recipe_class
-
         try:
             keys = recipe_class(name).Options
         except ValueError as error:
@@ -136,8 +128,6 @@ class Config(Section):
         Raises:
             ValueError: `row` is no known row, or its entry of `networks` or `variants` is wrong.
         """
-        from tpld.methods import parse_method
-
         if row is None:
             return self.with_network(None)
         found = parse_method(row)

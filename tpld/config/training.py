@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tpld.config.base import Count, NotNegative, Portion, Positive, Scale, Section, Size
+from tpld.section import Count, NotNegative, Portion, Positive, Scale, Section, Size
 
 
 class Jitter(Section):

@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from tpld.config import Jitter
-from tpld.models.normalise import normalise
+from tpld.data.normalise import normalise
 
 
 class CropSettings(Protocol):

@@ -150,7 +150,7 @@ def _folder_data(config: Config) -> FolderData:
     if config.data.kind == "folder":
         assert config.data.folder is not None  # the configuration has checked it
         return config.data.folder
-    from tpld.data.city import CITY_CLASSES
+    from tpld.data.city.draw import CITY_CLASSES
 
     root = city_root(config)
     entries = [

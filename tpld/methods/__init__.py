@@ -9,16 +9,7 @@ Nothing here loads torch or numba on import: the command line and the rules read
 
 from tpld.methods.base import Adversarial, Recipe, SelfTraining, SourceOnly, TargetTrained
 from tpld.methods.registry import known_methods, recipe_class
-from tpld.methods.rows import (
-    Method,
-    loss_of,
-    options_of,
-    parse_method,
-    phase1_rounds,
-    phase2_rounds,
-    portion_of,
-    recipe_of,
-)
+from tpld.methods.rows import Method, parse_method
 
 __all__ = [
     "Adversarial",
@@ -28,12 +19,6 @@ __all__ = [
     "SourceOnly",
     "TargetTrained",
     "known_methods",
-    "loss_of",
-    "options_of",
     "parse_method",
-    "phase1_rounds",
-    "phase2_rounds",
-    "portion_of",
     "recipe_class",
-    "recipe_of",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tpld.config.base import NotNegative, Section
 from tpld.methods.base import Adversarial
+from tpld.section import NotNegative, Section
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,7 +38,7 @@ class AdaptSegNet(Adversarial[OutputSpaceKeys]):
 
     def seen(self, logits: Tensor) -> Tensor:
         """What a discriminator is shown: (B, K, H, W) of logits (B, K, H, W)."""
-        from tpld.method.adversarial import probabilities
+        from tpld.core.adversarial import probabilities
 
         return probabilities(logits)
 
@@ -54,7 +54,7 @@ class AdaptSegNet(Adversarial[OutputSpaceKeys]):
         progress: float,
     ) -> dict[str, Tensor]:
         """Each head's target predictions shall be called source."""
-        from tpld.method.self_information import adversarial_loss
+        from tpld.core.self_information import adversarial_loss
 
         main, auxiliary = (
             adversarial_loss(d(self.seen(logits)).float())
@@ -74,7 +74,7 @@ class AdaptSegNet(Adversarial[OutputSpaceKeys]):
         progress: float,
     ) -> Tensor:
         """Each discriminator calls its head's source predictions 1 and target predictions 0."""
-        from tpld.method.self_information import discriminator_loss
+        from tpld.core.self_information import discriminator_loss
 
         losses = [
             discriminator_loss(d(self.seen(s)).float(), d(self.seen(t)).float())

@@ -23,6 +23,6 @@ class ADVENT(AdaptSegNet):
 
     def seen(self, logits: Tensor) -> Tensor:
         """The weighted self-information map."""
-        from tpld.method.self_information import self_information
+        from tpld.core.self_information import self_information
 
         return self_information(logits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
-from tpld.config.base import Section
+from tpld.section import Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ class SelfTraining(Recipe[KeysT]):
         log_p (K, H, W) and log_threshold (K,) float32; returns the label (H, W) uint8 and the
         excess r - 1 of the best class (H, W) float32, labelled or not.
         """
-        from tpld.method.selection import select_from_logs
+        from tpld.core.selection import select_from_logs
 
         return select_from_logs(log_p, log_threshold)
 

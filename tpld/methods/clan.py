@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tpld.config.base import NotNegative, Section
 from tpld.methods.base import Adversarial
+from tpld.section import NotNegative, Section
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,7 +56,7 @@ class CLAN(Adversarial[CLANKeys]):
         progress: float,
     ) -> dict[str, Tensor]:
         """The weighed adversarial loss, and the cosine of both classifiers."""
-        from tpld.method.adversarial import (
+        from tpld.core.adversarial import (
             damping,
             probabilities,
             weight_discrepancy,
@@ -80,7 +80,7 @@ class CLAN(Adversarial[CLANKeys]):
         progress: float,
     ) -> Tensor:
         """Source is 1; target is 0, weighed as for the network."""
-        from tpld.method.adversarial import probabilities, weighted_adversarial_loss
+        from tpld.core.adversarial import probabilities, weighted_adversarial_loss
 
         d = discriminators[0]
         of_source = d(probabilities(source[0] + source[1])).float()
@@ -91,7 +91,7 @@ class CLAN(Adversarial[CLANKeys]):
 
     def _pixel_weight(self, target: list[Tensor], progress: float) -> Tensor | None:
         """(B, H, W), or None during the warm-up."""
-        from tpld.method.adversarial import local_weight
+        from tpld.core.adversarial import local_weight
 
         if progress < self.options.warmup:
             return None

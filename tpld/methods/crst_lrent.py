@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tpld.config.base import Positive, Section
 from tpld.methods.base import SelfTraining
+from tpld.section import Positive, Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ class CRSTLRENT(SelfTraining[LRENTKeys]):
         self, log_p: NDArray[np.float32], log_threshold: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Hard label argmax s where LRENT keeps the pixel."""
-        from tpld.method.lrent import select_lrent
+        from tpld.core.lrent import select_lrent
 
         return select_lrent(log_p, log_threshold, self.options.alpha)
 
@@ -47,6 +47,6 @@ class CRSTLRENT(SelfTraining[LRENTKeys]):
         self, log_p: NDArray[np.float32], log_threshold: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Distribution s of every pixel."""
-        from tpld.method.lrent import soft_label
+        from tpld.core.lrent import soft_label
 
         return soft_label(log_p, log_threshold, self.options.alpha)

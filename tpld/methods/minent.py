@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tpld.config.base import NotNegative, Section
 from tpld.methods.base import Adversarial
+from tpld.section import NotNegative, Section
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,7 +47,7 @@ class MinEnt(Adversarial[MinEntKeys]):
         progress: float,
     ) -> dict[str, Tensor]:
         """Weighted entropy of each head."""
-        from tpld.method.adversarial import entropy_loss
+        from tpld.core.adversarial import entropy_loss
 
         main, auxiliary = (entropy_loss(logits) for logits in target)
         keys = self.options

@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 
 import tpld.methods
-from tpld.config.explain import nearest
+from tpld.errors import nearest
 from tpld.methods.base import Recipe
 
 _FRAMEWORK = {"base", "registry", "rows"}

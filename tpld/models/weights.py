@@ -15,12 +15,12 @@ import torchvision
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from tpld.compute.runtime import Runtime
 from tpld.config import Config
 from tpld.errors import ConfigError, StoreError, TrainingError
 from tpld.models.batchnorm import norms_of
 from tpld.models.network import Heads, Network, loading_report
 from tpld.models.registry import build_model
-from tpld.runtime import Runtime
 from tpld.stores.atomic import replacing
 
 log = logging.getLogger(__name__)

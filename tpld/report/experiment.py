@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from tpld.config import Config
+from tpld.dag.layout import Layout
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table, has_truth
 from tpld.data.splits import Split
 from tpld.errors import StoreError
 from tpld.evaluation.confusions import read_confusions
-from tpld.layout import Layout
 from tpld.methods import parse_method
 
 

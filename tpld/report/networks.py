@@ -31,9 +31,9 @@ def predict_images(
     if not model.exists():
         return None
     # torch is loaded only where there is something to predict.
+    from tpld.compute.runtime import resolve
     from tpld.models.inference import predict_views
     from tpld.models.weights import load_trained
-    from tpld.runtime import resolve
 
     config = experiment.config.of(method)
     runtime = resolve(config.compute)
@@ -48,7 +48,7 @@ def predict_images(
 
 def from_logits(logits: np.ndarray, size: tuple[int, int]) -> Predicted:
     """Prediction and self-information of logits (V, K, h, w) at a size (H, W)."""
-    from tpld.method.mixture import log_probabilities
+    from tpld.core.mixture import log_probabilities
 
     log_p = log_probabilities(logits, size)
     return Predicted(log_p.argmax(axis=0).astype(np.uint8), self_information_map(log_p))

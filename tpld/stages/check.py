@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.sources import (
@@ -24,7 +25,6 @@ from tpld.data.sources import (
 )
 from tpld.data.splits import SPLITS, Split
 from tpld.errors import DataError
-from tpld.progress import progress
 from tpld.stages.common import write_csv
 
 _SHOWN = 10

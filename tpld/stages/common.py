@@ -10,8 +10,8 @@ import pandas as pd
 
 from tpld.config import Config
 from tpld.errors import StoreError
-from tpld.provenance import code_hash, digest, fingerprint
 from tpld.stores.atomic import replacing
+from tpld.stores.provenance import code_hash, digest, fingerprint
 
 
 def state_file(

@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from tpld.config import Config, write_config
+from tpld.config import Config
+from tpld.dag.layout import Layout
+from tpld.dag.merged import write_config
 from tpld.data.sources import class_table, has_truth
 from tpld.evaluation.confusions import read_confusions
 from tpld.evaluation.gap import with_gap_closed
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.metrics import summarise
 from tpld.evaluation.render import pipe_table, rich_table
-from tpld.layout import Layout
 from tpld.stages.assess import read_label_counts
 from tpld.stages.common import write_csv, write_text
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tpld.code import keep_all
+from tpld.compute.progress import progress
 from tpld.config.labels import Voting
+from tpld.core.confidence import confident_counts
+from tpld.core.losses import easy_loss, self_training_loss
+from tpld.core.mixture import log_probabilities, predict
+from tpld.core.thresholds import ConfidenceRanks
 from tpld.evaluation.metrics import confusion_matrix
-from tpld.method.confidence import confident_counts
-from tpld.method.losses import easy_loss, self_training_loss
-from tpld.method.mixture import log_probabilities, predict
-from tpld.method.thresholds import ConfidenceRanks
-from tpld.progress import progress
 from tpld.stages.label import label_image
+from tpld.stores.code import keep_all
 
 _CLASSES, _SIZE = 3, (96, 96)
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config
-from tpld.method.confidence import confident_counts, image_confidence
-from tpld.method.mixture import predict
-from tpld.overlap import overlap
-from tpld.parts import WHOLE, Part
-from tpld.progress import progress
-from tpld.provenance import fingerprint
+from tpld.core.confidence import confident_counts, image_confidence
+from tpld.core.mixture import predict
 from tpld.stages.common import write_csv
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.lineage import DUMP
+from tpld.stores.parts import WHOLE, Part
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint
 
 
 def score_images(

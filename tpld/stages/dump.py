@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Config
+from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
-from tpld.overlap import overlap
-from tpld.parts import WHOLE, Part
-from tpld.progress import progress
-from tpld.provenance import fingerprint, made_from, record
-from tpld.runtime import Runtime, resolve
-from tpld.settings import settings_of
+from tpld.stores.parts import WHOLE, Part
 from tpld.stores.predictions import measure_predictions, new_predictions
+from tpld.stores.provenance import fingerprint, made_from, record
 from tpld.stores.space import ensure_space
 
 

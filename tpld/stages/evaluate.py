@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tpld.compute.progress import progress
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Config, Protocol
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
@@ -19,8 +21,6 @@ from tpld.evaluation.protocols import stamp
 from tpld.models.deeplabv2 import upsample
 from tpld.models.inference import predict_views
 from tpld.models.weights import load_trained
-from tpld.progress import progress
-from tpld.runtime import Runtime, resolve
 from tpld.stages.common import write_csv
 
 

@@ -11,22 +11,22 @@ from typing import Literal
 
 import numpy as np
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config
+from tpld.core.full_labels import full_label
+from tpld.core.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
+from tpld.core.mixture import candidates_from_logits
+from tpld.core.selection import Candidates
+from tpld.dag.settings import settings_of
 from tpld.errors import StoreError, TrainingError
-from tpld.method.full_labels import full_label
-from tpld.method.labels import ORIGIN_CONFIDENT, ORIGIN_FULL
-from tpld.method.mixture import candidates_from_logits
-from tpld.method.selection import Candidates
-from tpld.overlap import overlap
-from tpld.parts import WHOLE, Part
-from tpld.progress import progress
-from tpld.provenance import fingerprint, record
-from tpld.settings import settings_of
 from tpld.stages.common import read_csv
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import measure_labels, new_labels
 from tpld.stores.lineage import DUMP, expect_dump
+from tpld.stores.parts import WHOLE, Part
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint, record
 from tpld.stores.space import ensure_space
 
 

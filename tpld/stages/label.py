@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config, Voting
-from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
-from tpld.method.mixture import candidates_from_logits, log_probabilities
-from tpld.method.voting import VotingResult, vote
-from tpld.methods import SelfTraining, parse_method, recipe_class, recipe_of
-from tpld.overlap import overlap
-from tpld.parts import WHOLE, Part
-from tpld.progress import progress
-from tpld.provenance import fingerprint, made_from, record
-from tpld.settings import settings_of
+from tpld.core.labels import IGNORE, ORIGIN_CONFIDENT, ORIGIN_NONE, ORIGIN_VOTED_FIRST
+from tpld.core.mixture import candidates_from_logits, log_probabilities
+from tpld.core.voting import VotingResult, vote
+from tpld.dag.rows import recipe_of
+from tpld.dag.settings import settings_of
+from tpld.methods import SelfTraining, parse_method, recipe_class
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import measure_labels, new_labels
 from tpld.stores.lineage import inputs_of
+from tpld.stores.parts import WHOLE, Part
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint, made_from, record
 from tpld.stores.space import ensure_space
 
 Select = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

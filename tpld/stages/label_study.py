@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config
+from tpld.core.mixture import log_probabilities, predict
+from tpld.core.thresholds import ConfidenceRanks
+from tpld.dag.changes import changes_of
+from tpld.dag.layout import Layout
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table, has_truth
 from tpld.errors import ConfigError
 from tpld.evaluation.labels import summarise_labels
 from tpld.evaluation.render import pipe_table
-from tpld.layout import Layout
-from tpld.method.mixture import log_probabilities, predict
-from tpld.method.thresholds import ConfidenceRanks
 from tpld.methods import parse_method
-from tpld.overlap import overlap
-from tpld.progress import progress
 from tpld.stages.assess import read_label_counts
 from tpld.stages.common import write_csv, write_text
 from tpld.stages.label_study_added import FirstLabels
 from tpld.stores.predictions import Predictions
-from tpld.study.changes import changes_of
 from tpld.study.controls import LOWERED, LoweredCurve, PortionCurve, factor_at
 from tpld.study.figures import draw_labels
 from tpld.study.labels import compare_labels, describe_added, mean_over_seeds

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.compute.progress import progress
 from tpld.config import Config
+from tpld.core.labels import IGNORE, ORIGIN_CONFIDENT
+from tpld.dag.layout import Layout
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
-from tpld.layout import Layout
-from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT
-from tpld.progress import progress
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
 from tpld.study.added import AddedPixels

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.data.cache import Kind, write_cache
 from tpld.data.sources import class_table, folders_of, list_items
 from tpld.data.splits import Split
-from tpld.progress import progress
 
 
 def make_city(config: Config, out: Path) -> None:
-    """Write the procedural city below `out` (see `tpld.data.city`)."""
-    from tpld.data.city import write_city
+    """Write the procedural city below `out` (see `tpld.data.city.draw`)."""
+    from tpld.data.city.draw import write_city
 
     city = config.data.city
     counts = {

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tpld.config import Config
+from tpld.core.split import split_by_confidence
 from tpld.errors import StoreError
-from tpld.method.split import split_by_confidence
 from tpld.stages.common import read_csv, write_csv
 from tpld.stores.lineage import DUMP
 

@@ -7,20 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tpld.compute.progress import progress
 from tpld.config import Config
+from tpld.dag.changes import changes_of
+from tpld.dag.layout import Layout
+from tpld.dag.rows import phase2_rounds
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table, has_truth
 from tpld.errors import ConfigError
 from tpld.evaluation.render import pipe_table
-from tpld.layout import Layout
-from tpld.methods import parse_method, phase2_rounds
-from tpld.progress import progress
-from tpld.provenance import fingerprint
+from tpld.methods import parse_method
 from tpld.stages.common import read_csv, write_csv, write_text
 from tpld.stages.full_labels import easy_and_hard
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.predictions import Predictions
-from tpld.study.changes import changes_of
+from tpld.stores.provenance import fingerprint
 from tpld.study.figures import draw_split
 from tpld.study.split import SplitCounts, describe_classes, describe_split
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from tpld.config import Config
+from tpld.dag.changes import changes_of, reference_of
 from tpld.errors import ConfigError
 from tpld.evaluation.gap import GAP_CLOSED
 from tpld.evaluation.render import pipe_table, rich_table
 from tpld.stages.common import write_csv, write_text
 from tpld.stages.compare import collect_figures
-from tpld.study.changes import changes_of, reference_of
 from tpld.study.figures import draw_scores
 from tpld.study.scores import compare_rows
 

@@ -9,19 +9,19 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.config.labels import Thresholds
+from tpld.core.mixture import predict
+from tpld.core.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
 from tpld.errors import StoreError
-from tpld.method.mixture import predict
-from tpld.method.thresholds import ConfidenceRanks, RankResult, log_thresholds, mined_classes
-from tpld.overlap import overlap
-from tpld.parts import Part
-from tpld.progress import progress
-from tpld.provenance import fingerprint
 from tpld.stages.common import read_csv, write_csv
 from tpld.stores.atomic import replacing
 from tpld.stores.lineage import DUMP, expect_dump
+from tpld.stores.parts import Part
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint
 
 COLUMNS = [
     "class", "portion", "factor", "predicted", "share", "selected", "threshold", "log_threshold",

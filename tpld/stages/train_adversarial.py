@@ -7,19 +7,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Config
+from tpld.dag.rows import recipe_of
+from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
-from tpld.methods import Adversarial, parse_method, recipe_of
+from tpld.methods import Adversarial, parse_method
 from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.network import Network
 from tpld.models.registry import build_model
 from tpld.models.weights import load_initial, load_trained, save_model
-from tpld.provenance import write_record
-from tpld.runtime import Runtime, resolve
-from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
+from tpld.stores.provenance import write_record
 from tpld.training.adversarial import AdversarialBatches, AdversarialStep
 from tpld.training.loop import Task, finish, run
 

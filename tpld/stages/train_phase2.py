@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tpld.compute.runtime import resolve
 from tpld.config import Config
+from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.errors import ConfigError
 from tpld.models.card import card_of
 from tpld.models.discriminator import Discriminator
 from tpld.models.weights import load_trained, save_model
-from tpld.provenance import fingerprint, write_record
-from tpld.runtime import resolve
-from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
 from tpld.stages.full_labels import easy_and_hard
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.lineage import expect_made_from
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint, write_record
 from tpld.training.loop import Task, finish, run
 from tpld.training.phase2 import Phase2Batches, Phase2Data, Phase2Step
 

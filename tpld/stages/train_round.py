@@ -7,21 +7,22 @@ from typing import NamedTuple
 
 import torch
 
+from tpld.compute.runtime import resolve
 from tpld.config import Config
+from tpld.dag.rows import loss_of, recipe_of
+from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.errors import StoreError
-from tpld.methods import Method, SelfTraining, loss_of, parse_method, recipe_class, recipe_of
+from tpld.methods import Method, SelfTraining, parse_method, recipe_class
 from tpld.models.card import card_of
 from tpld.models.weights import load_trained, save_model
-from tpld.provenance import fingerprint, write_record
-from tpld.runtime import resolve
-from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
 from tpld.stages.thresholds import read_thresholds
 from tpld.stores.labels import Labels
 from tpld.stores.lineage import expect_made_from
 from tpld.stores.predictions import Predictions
+from tpld.stores.provenance import fingerprint, write_record
 from tpld.training.loop import Task, finish, run
 from tpld.training.self_training import RoundBatches, RoundData, RoundStep, SoftLabels
 

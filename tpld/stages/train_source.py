@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
+from tpld.compute.runtime import resolve
 from tpld.config import Config
+from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
 from tpld.models.card import card_of
 from tpld.models.weights import build_model, load_initial, save_model
-from tpld.provenance import write_record
-from tpld.runtime import resolve
-from tpld.settings import settings_of
 from tpld.stages.common import state_file, write_history
+from tpld.stores.provenance import write_record
 from tpld.training.loop import Task, finish, run
 from tpld.training.source import SourceBatches, SourceStep
 

@@ -16,8 +16,8 @@ import numpy as np
 import zarr
 
 from tpld.errors import StoreError
-from tpld.parts import Part
 from tpld.stores import zarr_store as zs
+from tpld.stores.parts import Part
 
 
 def assemble(path: Path, kind: str, pieces: Sequence[Path]) -> None:

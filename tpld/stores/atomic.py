@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tpld.compute.lifetime import alive
 from tpld.errors import StoreError
-from tpld.process import alive
 
 _ORPHANS_SECONDS = 20.0
 

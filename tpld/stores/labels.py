@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tpld.errors import StoreError
-from tpld.parts import WHOLE, Part
 from tpld.stores import zarr_store as zs
+from tpld.stores.parts import WHOLE, Part
 
 _PIXELS = ("image", "y", "x")
 

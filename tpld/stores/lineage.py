@@ -1,8 +1,9 @@
 """Whether an artefact was made from the others that a stage is given: no mix of rounds or models.
 
 Image names, class names and shapes are the same in every round, so they tell nothing. Each store
-records the fingerprints of what it was made from (`tpld.provenance.made_from`), each table of a
-dump the fingerprint of that dump (column ``dump``), and the stages compare them before they work.
+records the fingerprints of what it was made from (`tpld.stores.provenance.made_from`), each table
+of a dump the fingerprint of that dump (column ``dump``), and the stages compare them before they
+work.
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from tpld.core.mixture import log_probabilities, predict
 from tpld.errors import StoreError
-from tpld.method.mixture import log_probabilities, predict
-from tpld.parts import WHOLE, Part
 from tpld.stores import zarr_store as zs
+from tpld.stores.parts import WHOLE, Part
 
 VIEWS = ("image", "mirror")
 _STEP = 1 / 512

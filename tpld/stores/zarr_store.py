@@ -25,8 +25,8 @@ from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from tpld.errors import StoreError
-from tpld.parts import WHOLE, Part
 from tpld.stores.atomic import replacing
+from tpld.stores.parts import WHOLE, Part
 
 _CHUNK = 256
 # Chunks of nothing but fill are written too: a missing chunk then always means damage. This is a

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import max_pool2d
 
-from tpld.method.labels import IGNORE, ORIGIN_CONFIDENT
+from tpld.core.labels import IGNORE, ORIGIN_CONFIDENT
 
 COLUMNS = ["group", "share", "accuracy", "near"]
 VOTED = "added by voting"

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tpld.method.selection import select_from_logs
-from tpld.method.thresholds import ConfidenceRanks, log_thresholds
+from tpld.core.selection import select_from_logs
+from tpld.core.thresholds import ConfidenceRanks, log_thresholds
 
 PORTION, LOWERED = "larger portion", "lowered thresholds"
 CONTROLS = (PORTION, LOWERED)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tpld.method.labels import IGNORE
+from tpld.core.labels import IGNORE
 
 IMAGE_COLUMNS = ["image", "confidence", "easy", "accuracy", "accuracy of argmax r"]
 CLASS_COLUMNS = ["class", "easy", "truth", "predicted", "right"]

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import Dataset
 
+from tpld.compute.distributed import ALONE, Processes
+from tpld.compute.runtime import Runtime
 from tpld.config import Adversarial
+from tpld.core.schedule import polynomial_decay
 from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
-from tpld.method.schedule import polynomial_decay
 from tpld.methods.base import Adversarial as Recipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.network import Network
-from tpld.processes import ALONE, Processes
-from tpld.runtime import Runtime
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd, set_rate
 from tpld.training.source import shuffled_index

@@ -2,8 +2,8 @@
 
 A stage gives a `Task`; everything a step needs is a function of the step's number (the data) and of
 the modules and optimisers (the state), so a run that is killed and started again ends in the same
-weights, bit for bit on a CPU. Of several processes (`tpld.processes`) all take every step together,
-all see the joint losses, and the first one records and saves.
+weights, bit for bit on a CPU. Of several processes (`tpld.compute.distributed`) all take every step
+together, all see the joint losses, and the first one records and saves.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
+from tpld.compute.distributed import Processes
+from tpld.compute.progress import progress
+from tpld.compute.runtime import Runtime
 from tpld.errors import StoreError, TrainingError
-from tpld.processes import Processes
-from tpld.progress import progress
-from tpld.runtime import Runtime
 from tpld.stores.atomic import alone, replacing
 from tpld.training.stop import Stop, stop_between_steps
 

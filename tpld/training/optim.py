@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from tpld.config import Adversarial, SelfTraining, SourceTraining
-from tpld.method.schedule import polynomial_decay
+from tpld.core.schedule import polynomial_decay
 
 
 def make_sgd(

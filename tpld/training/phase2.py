@@ -16,19 +16,19 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torch.utils.data import Dataset
 
+from tpld.compute.distributed import ALONE, Processes
+from tpld.compute.runtime import Runtime
 from tpld.config import Loss, Phase2, SelfTraining
+from tpld.core.full_labels import Reading, full_label
+from tpld.core.losses import easy_loss
+from tpld.core.selection import normalised_excess
+from tpld.core.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
 from tpld.errors import TrainingError
-from tpld.method.full_labels import Reading, full_label
-from tpld.method.losses import easy_loss
-from tpld.method.selection import normalised_excess
-from tpld.method.self_information import adversarial_loss, discriminator_loss, self_information
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
-from tpld.processes import ALONE, Processes
-from tpld.runtime import Runtime
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd

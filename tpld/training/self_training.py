@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from tpld.compute.distributed import ALONE, Processes
+from tpld.compute.runtime import Runtime
 from tpld.config import Loss, SelfTraining
+from tpld.core.labels import ORIGIN_CONFIDENT
+from tpld.core.losses import pixel_counts, self_training_loss
+from tpld.core.mining import crop_origin
+from tpld.core.schedule import source_share_of_round
 from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
-from tpld.method.labels import ORIGIN_CONFIDENT
-from tpld.method.losses import pixel_counts, self_training_loss
-from tpld.method.mining import crop_origin
-from tpld.method.schedule import source_share_of_round
 from tpld.methods.base import SelfTraining as SelfTrainingRecipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
-from tpld.processes import ALONE, Processes
-from tpld.runtime import Runtime
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch

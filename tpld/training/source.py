@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from tpld.compute.distributed import ALONE, Processes
+from tpld.compute.runtime import Runtime
 from tpld.config import SourceTraining
 from tpld.data import augment
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
-from tpld.processes import ALONE, Processes
-from tpld.runtime import Runtime
 from tpld.training.loop import Batch
 from tpld.training.optim import make_source_optimizer, set_rate, source_schedule
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from tpld.config import Config, load_config
+from tpld.dag.layout import parse_round
 from tpld.data.cache import Cache
 from tpld.data.sources import ClassTable, class_table
 from tpld.errors import ConfigError, StoreError, TpldError
-from tpld.layout import parse_round
 
 _ROUND = re.compile(r"(phase2_)?round\d+")
 _SEED = re.compile(r"seed(\d+)")

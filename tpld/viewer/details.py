@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tpld.method.labels import IGNORE
-from tpld.method.reason import Reason, explain_pixel
+from tpld.core.labels import IGNORE
+from tpld.core.reason import Reason, explain_pixel
 from tpld.viewer.rounds import Keys, Labelled, Round
 
 _TOP = 5

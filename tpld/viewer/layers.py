@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from tpld.method.labels import IGNORE
+from tpld.core.labels import IGNORE
 from tpld.report.colors import (
     CONFIDENCE_MAP,
     RIGHT,

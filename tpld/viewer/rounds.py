@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from tpld.config import Voting
+from tpld.core.labels import IGNORE
+from tpld.core.mixture import candidates_from_logits
+from tpld.core.selection import Candidates
+from tpld.core.voting import VotingResult
 from tpld.errors import StoreError
-from tpld.method.labels import IGNORE
-from tpld.method.mixture import candidates_from_logits
-from tpld.method.selection import Candidates
-from tpld.method.voting import VotingResult
 from tpld.methods import SelfTraining, parse_method, recipe_class
 from tpld.stages.full_labels import full_image
 from tpld.stages.label import Select, label_image

@@ -17,13 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tpld.config import Phase2
+from tpld.core.confidence import confident_counts, image_confidence
+from tpld.core.labels import IGNORE
+from tpld.core.mixture import predict
 from tpld.data.cache import Cache
 from tpld.errors import TpldError
-from tpld.method.confidence import confident_counts, image_confidence
-from tpld.method.labels import IGNORE
-from tpld.method.mixture import predict
-from tpld.provenance import digest, fingerprint
 from tpld.stores.atomic import replacing
+from tpld.stores.provenance import digest, fingerprint
 from tpld.viewer.rounds import KERNELS, Round
 
 _FORMAT = 1  # of the files kept

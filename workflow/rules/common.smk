@@ -24,12 +24,13 @@ from tpld.data.sources import (
     list_files,
 )
 from tpld.evaluation.paper import PAPER_CSV, our_names, rows_of
-from tpld.methods import parse_method, phase2_rounds, portion_of, recipe_class
-from tpld.provenance import code_hash, digest, fingerprint
-from tpld.resources import crops_of, gpu_here, merging, need
-from tpld.settings import settings_of
+from tpld.dag.rows import phase2_rounds, portion_of
+from tpld.methods import parse_method, recipe_class
+from tpld.stores.provenance import code_hash, digest, fingerprint
+from tpld.dag.resources import crops_of, gpu_here, merging, need
+from tpld.dag.settings import settings_of
 from tpld.errors import TpldError
-from tpld.process import this_process
+from tpld.compute.lifetime import this_process
 from tpld.stores.atomic import replacing
 
 

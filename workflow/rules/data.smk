@@ -20,7 +20,7 @@ if cfg.data.kind == "city":
             mem_mb=1000,
         params:
             settings=cfg.get("data.city"),
-            code=code_hash("tpld.data.city"),
+            code=code_hash("tpld.data.city.draw"),
         message:
             "drawing the procedural city"
         shell:

@@ -20,8 +20,8 @@ def checkpoints(folder: Path) -> Case:
     from safetensors.torch import save
     from torch import nn
 
+    from tpld.compute.runtime import resolve
     from tpld.models.weights import _foreign_state, load_model, save_model
-    from tpld.runtime import resolve
     from tpld.training.loop import Task, _restore, _save
 
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))

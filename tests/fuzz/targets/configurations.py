@@ -58,11 +58,11 @@ def _dump(tree: Any) -> bytes:
 
 def _use(config: Config) -> None:
     """What every run asks of a configuration that was accepted; paths stay below the results."""
+    from tpld.dag.layout import Layout
+    from tpld.dag.settings import Stage, settings_of
     from tpld.data.sources import class_table, folders_of, list_files
     from tpld.data.splits import SPLITS
     from tpld.errors import DataError
-    from tpld.layout import Layout
-    from tpld.settings import Stage, settings_of
 
     layout = Layout(config)
     results = os.path.normpath(f"{config.results}/{config.experiment}")

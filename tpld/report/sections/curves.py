@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tpld.dag.layout import parse_round
 from tpld.evaluation.metrics import iou
 from tpld.evaluation.protocols import name_of
-from tpld.layout import parse_round
 from tpld.methods import parse_method
 from tpld.report.blocks import Block, Plot, Section, Text
 from tpld.report.experiment import Experiment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tpld.layout import parse_round
+from tpld.dag.layout import parse_round
 from tpld.report import pictures
 from tpld.report.blocks import Block, Gallery, Section, Tile
 from tpld.report.experiment import Experiment

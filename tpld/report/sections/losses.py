@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from tpld.layout import parse_round
+from tpld.dag.layout import parse_round
 from tpld.methods import parse_method
 from tpld.report.blocks import Plot
 from tpld.report.experiment import Experiment, read_table

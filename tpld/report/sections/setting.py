@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import pandas as pd
 import yaml
 
+from tpld.dag.changes import changes_of
+from tpld.dag.rows import phase1_rounds, phase2_rounds
 from tpld.data.sources import has_split
 from tpld.data.splits import SPLITS
-from tpld.methods import parse_method, phase1_rounds, phase2_rounds, recipe_class
+from tpld.methods import parse_method, recipe_class
 from tpld.report.blocks import Block, Cell, Fold, Section, Table, Text, number
 from tpld.report.experiment import Experiment, read_table
-from tpld.study.changes import changes_of
 
 _PURPOSE = {
     "source_train": "labelled; trains the source model and joins the self-training batches",

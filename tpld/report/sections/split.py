@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from tpld.dag.layout import parse_round
 from tpld.data.cache import Cache
-from tpld.layout import parse_round
 from tpld.report import pictures
 from tpld.report.blocks import Block, Gallery, Plot, Section, Tile
 from tpld.report.colors import BLUE, VERMILION

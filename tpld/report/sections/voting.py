@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib import cm, colors
 
+from tpld.dag.layout import parse_round
 from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
-from tpld.layout import parse_round
 from tpld.report import pictures
 from tpld.report.blocks import Block, Gallery, Legend, Plot, Section, Tile
 from tpld.report.colors import CONFIDENCE_MAP, RIGHT, SURE, UNKNOWN, UNSURE, WRONG

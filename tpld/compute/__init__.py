@@ -1,0 +1,1 @@
+"""Where and how things run: device, processes, their start and end, threads, progress."""
