@@ -7,7 +7,6 @@
 #
 # Every key is documented in config.yaml and checked by tpld/config.
 from tpld.config import load_config
-from tpld.dag.layout import Layout, parse_round
 
 
 configfile: "config.yaml"
@@ -17,7 +16,6 @@ report: "workflow/report/workflow.rst"
 
 
 cfg = load_config(config)
-layout = Layout(cfg)
 
 
 include: "workflow/rules/common.smk"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from tests.test_settings import leaf_keys
+from tests.dag.test_settings import leaf_keys
 from tpld.cli import app
 from tpld.config import Config
 

@@ -61,7 +61,7 @@ def test_bootstrapping_is_of_tpld_alone(finished):
 
 
 def test_edited_voting_code_reruns_labelling_and_what_follows(finished):
-    path = finished.folder / "tpld" / "method" / "voting.py"
+    path = finished.folder / "tpld" / "core" / "voting.py"
     text = path.read_text()
     try:
         path.write_text(text + "\n\ndef _added_by_a_test() -> int:\n    return 1\n")
@@ -74,7 +74,7 @@ def test_edited_voting_code_reruns_labelling_and_what_follows(finished):
 
 
 def test_comments_and_docstrings_rerun_nothing(finished):
-    path = finished.folder / "tpld" / "method" / "voting.py"
+    path = finished.folder / "tpld" / "core" / "voting.py"
     text = path.read_text()
     try:
         path.write_text(text + "\n# a remark\n")

@@ -19,7 +19,7 @@ from tpld.stores import zarr_store
 from tpld.stores.assemble import assemble
 from tpld.stores.labels import Labels
 from tpld.stores.lineage import DUMP
-from tpld.stores.parts import Part, parse_part, pieces_in
+from tpld.stores.parts import Part, in_order, parse_part
 from tpld.stores.predictions import Predictions
 from tpld.stores.provenance import fingerprint
 
@@ -38,7 +38,7 @@ def in_parts(folder: Path, count: int, make) -> list[Path]:
     for index in reversed(range(count)):
         make(Part(index, count), folder / f"{index}of{count}")
     (folder / ".snakemake_timestamp").touch()
-    return pieces_in(folder)
+    return in_order(list(folder.iterdir()))
 
 
 @pytest.fixture()
@@ -175,8 +175,8 @@ def test_a_part_without_one_of_its_images(pieces, tmp_path):
 
 def test_a_missing_part(pieces):
     shutil.rmtree(pieces[0])
-    with pytest.raises(ConfigError, match="holds 1of2, which are not all parts of one whole"):
-        pieces_in(pieces[0].parent)
+    with pytest.raises(ConfigError, match="1of2 are not all parts of one whole"):
+        in_order(pieces[1:])
 
 
 def test_damaged_counts(made, tmp_path):

@@ -40,7 +40,7 @@ PartOption = Annotated[
     str | None, typer.Option("--part", help="I/N: part I, from 0, of N parts of the images.")
 ]
 Parts = Annotated[
-    Path | None, typer.Option(help="Folder of all parts, which are put together; may be empty.")
+    list[Path] | None, typer.Argument(help="All parts, made by other jobs: put them together.")
 ]
 
 

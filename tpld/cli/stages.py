@@ -24,7 +24,7 @@ from tpld.cli.options import (
     begin,
 )
 from tpld.data.splits import Split
-from tpld.stores.parts import parse_part, pieces_in
+from tpld.stores.parts import in_order, parse_part
 
 
 @app.command("make-city", rich_help_panel=STAGES)
@@ -96,21 +96,18 @@ def thresholds(
     portion: Annotated[float, typer.Option(min=0, max=1, help="Share of each class to select.")],
     out: Out,
     part: PartOption = None,
-    counts: Annotated[
-        Path | None, typer.Option(help="Of a part: folder of the first counts of all parts.")
-    ] = None,
     parts: Parts = None,
     method: RowOption = None,
     log: Log = None,
 ) -> None:
-    """Estimate the class thresholds λ (METHOD 3); of a part, count twice for them."""
+    """Estimate the class thresholds λ (METHOD 3); a part counts twice."""
     settings = begin(config, log, method)
     from tpld.stages.thresholds import count_part, estimate_thresholds, join_thresholds
 
     if part:
-        counted = pieces_in(counts)
+        counted = in_order(parts)
         count_part(settings, predictions, portion, parse_part(part), counted, out)
-    elif pieces := pieces_in(parts):
+    elif pieces := in_order(parts):
         join_thresholds(settings, predictions, portion, pieces, out)
     else:
         estimate_thresholds(settings, predictions, portion, out)
@@ -194,7 +191,7 @@ def score(
     settings = begin(config, log, method)
     from tpld.stages.confidence import join_scores, score_images
 
-    if pieces := pieces_in(parts):
+    if pieces := in_order(parts):
         join_scores(pieces, out)
     else:
         score_images(settings, predictions, thresholds, out, parse_part(part))
@@ -373,9 +370,9 @@ def report(config: Configuration, out: Out, log: Log = None) -> None:
     stage(settings, out)
 
 
-def _assembled(kind: str, parts: Path | None, out: Path) -> bool:
+def _assembled(kind: str, parts: list[Path] | None, out: Path) -> bool:
     """Put a store together, where other jobs have made its parts."""
-    pieces = pieces_in(parts)
+    pieces = in_order(parts)
     if pieces:
         from tpld.stores.assemble import assemble
 

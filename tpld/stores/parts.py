@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,23 +40,17 @@ def parse_part(text: str | None) -> Part:
     return part
 
 
-def pieces_in(folder: Path | None) -> list[Path]:
-    """What the jobs of a stage left in a folder, in the order of their parts; maybe nothing.
-
-    A folder that is not there any more holds nothing: Snakemake drops it once it has served, and a
-    stage that somebody reruns by hand then does the work of all parts.
+def in_order(pieces: Sequence[Path] | None) -> list[Path]:
+    """What the jobs of a stage made, in the order of their parts; maybe nothing.
 
     Raises:
         ConfigError: some are missing, or there is something else.
     """
-    if folder is None or not folder.exists():
-        return []
-    # Snakemake puts a hidden file of its own into folders.
-    named = {path.name: path for path in folder.iterdir() if not path.name.startswith(".")}
+    named = {path.name: path for path in pieces or []}
     wanted = [f"{index}of{len(named)}" for index in range(len(named))]
     if sorted(named) != sorted(wanted):
         raise ConfigError(
-            f"{folder} holds {', '.join(sorted(named))}, which are not all parts of one whole. "
-            "Delete it and rerun Snakemake"
+            f"{', '.join(map(str, named.values()))} are not all parts of one whole. Name 0ofN to "
+            "(N - 1)ofN"
         )
     return [named[name] for name in wanted]

@@ -6,7 +6,7 @@ rule train_adversarial:
     input:
         source=layout.data("source_train"),
         target=layout.data("target_train"),
-        model=start_model,
+        model=plan.start_model,
     output:
         model=layout.method("{method}", "{seed}", "model.safetensors"),
         history=layout.method("{method}", "{seed}", "history.csv"),
@@ -16,7 +16,7 @@ rule train_adversarial:
     benchmark:
         layout.method("{method}", "{seed}", "logs/train_adversarial.tsv")
     wildcard_constraints:
-        method=one_of(row.name for row in ROWS if row.kind == "adversarial"),
+        method=one_of(plan.names("adversarial")),
     conda:
         "../../envs/tpld.yaml"
     threads: THREADS
@@ -24,9 +24,9 @@ rule train_adversarial:
         **needs("train_adversarial"),
     params:
         out=subpath(output[0], parent=True),
-        model=lambda w, input: f"--model {input.model}" if input.model else "",
+        model=option("model", "model"),
         settings=settings("train_adversarial"),
-        code=code_of_method("train_adversarial"),
+        code=behind("train_adversarial", method=True),
     message:
         "adversarial training: {wildcards.method}, seed {wildcards.seed}"
     shell:

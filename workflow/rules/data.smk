@@ -29,9 +29,7 @@ if cfg.data.kind == "city":
 
 rule check_data:
     input:
-        lambda _: sorted(
-            {f for s in SPLITS if has_split(cfg, s) for f in data_files(s)}
-        ),
+        files.inputs(*files.splits()),
     output:
         layout.data("check.csv"),
     log:
@@ -42,16 +40,11 @@ rule check_data:
         "../../envs/tpld.yaml"
     threads: THREADS
     resources:
-        **needs("check_data", *SPLITS),
+        **needs("check_data", *files.splits()),
     params:
-        files=[
-            data_fingerprint(split, file)
-            for split in SPLITS
-            if has_split(cfg, split)
-            for file in ("image", "label")
-        ],
+        files=[files.fingerprint(split, "image", "label") for split in files.splits()],
         settings=[cfg.data.kind, cfg.get("data.folder"), cfg.get("data.datasets")],
-        code=code("check"),
+        code=behind("check"),
     message:
         "checking every image and label"
     shell:
@@ -61,7 +54,7 @@ rule check_data:
 rule prepare:
     input:
         check=layout.data("check.csv"),
-        files=lambda w: data_files(w.split),
+        files=lambda w: files.inputs(w.split),
     output:
         directory(layout.data("{split}")),
     log:
@@ -77,17 +70,14 @@ rule prepare:
         # Of the target training images, the pixels alone.
         labels=lambda w: (
             "--no-labels"
-            if w.split == "target_train" or not has_truth(cfg, w.split)
+            if w.split == "target_train" or not files.truth(w.split)
             else "--labels"
         ),
-        files=lambda w: [
-            data_fingerprint(w.split, file)
-            for file in (
-                ["image"] if w.split == "target_train" else ["image", "label"]
-            )
-        ],
-        settings=lambda w: prepare_keys(w.split),
-        code=code("prepare"),
+        files=lambda w: files.fingerprint(
+            w.split, "image", *([] if w.split == "target_train" else ["label"])
+        ),
+        settings=lambda w: files.keys(w.split),
+        code=behind("prepare"),
     message:
         "decoding {wildcards.split}"
     shell:
@@ -98,7 +88,7 @@ rule prepare:
 rule prepare_truth:
     input:
         check=layout.data("check.csv"),
-        files=data_files("target_train"),
+        files=files.inputs("target_train"),
     output:
         directory(layout.data("target_train_truth")),
     log:
@@ -111,9 +101,9 @@ rule prepare_truth:
     resources:
         **needs("prepare"),
     params:
-        files=data_fingerprint("target_train", "label"),
-        settings=prepare_keys("target_train"),
-        code=code("prepare"),
+        files=files.fingerprint("target_train", "label"),
+        settings=files.keys("target_train"),
+        code=behind("prepare"),
     message:
         "decoding the ground truth of target_train (for reports alone)"
     shell:

@@ -20,9 +20,9 @@ rule evaluate:
     resources:
         **needs("evaluate"),
     params:
-        network=network_option,
+        network=plan.network_option,
         settings=settings("evaluate"),
-        code=code("evaluate"),
+        code=behind("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, on {wildcards.split}"
     shell:
@@ -46,9 +46,9 @@ rule evaluate_round:
     resources:
         **needs("evaluate", "target_val"),
     params:
-        network=network_option,
+        network=plan.network_option,
         settings=settings("evaluate"),
-        code=code("evaluate"),
+        code=behind("evaluate"),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
@@ -58,9 +58,9 @@ rule evaluate_round:
 
 rule compare:
     input:
-        evaluations=evaluations,
-        rounds=round_tables,
-        models=final_models,
+        evaluations=asked(targets.evaluations),
+        rounds=asked(targets.round_tables),
+        models=asked(targets.final_models),
     output:
         report(
             f"{layout.root}/comparison.csv",
@@ -82,7 +82,7 @@ rule compare:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("compare"),
-        code=code("compare"),
+        code=behind("compare"),
     message:
         "comparing methods"
     shell:
@@ -91,7 +91,7 @@ rule compare:
 
 rule table:
     input:
-        evaluations_of_table,
+        lambda w: asked(lambda: targets.of_table(w.which))(w),
     output:
         report(
             f"{layout.root}/{{which,table[12]}}.csv",
@@ -112,7 +112,7 @@ rule table:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("table"),
-        code=code("table") + [fingerprint(PAPER_CSV)],
+        code=behind("table", files=(fingerprint(PAPER_CSV),)),
     message:
         "{wildcards.which}: our figures beside the paper's"
     shell:
@@ -123,7 +123,7 @@ rule report:
     input:
         rules.compare.output,
         data=layout.data("target_train"),
-        models=final_models,
+        models=asked(targets.final_models),
     output:
         report(
             f"{layout.root}/report.html",
@@ -141,7 +141,7 @@ rule report:
     resources:
         **needs("evaluate", "target_train"),  # it predicts a few images with every row's network
     params:
-        code=code("report") + [fingerprint(path) for path in report_templates()],
+        code=behind("report", files=tuple(map(fingerprint, report_templates()))),
     message:
         "writing the report"
     shell:

@@ -2,42 +2,11 @@
 # -> labels.zarr -> labels.csv (density; accuracy where there is ground truth)
 
 
-rule dump_source:
-    input:
-        model=layout.source("{seed}", "model.safetensors", "{network}"),
-        images=layout.data("target_train"),
-        parts=parts_of(layout.source("{seed}", "predictions.zarr", "{network}")),
-    output:
-        directory(layout.source("{seed}", "predictions.zarr", "{network}")),
-    log:
-        layout.source("{seed}", "logs/dump.log", "{network}"),
-    benchmark:
-        layout.source("{seed}", "logs/dump.tsv", "{network}")
-    conda:
-        "../../envs/tpld.yaml"
-    threads: THREADS
-    resources:
-        **needs("dump"),
-    params:
-        part=all_parts,
-        network=network_option,
-        settings=settings_of_network("dump"),
-        code=code("dump"),
-    message:
-        "predicting the target with the source model: {wildcards.network}, seed {wildcards.seed}"
-    shell:
-        "tpld dump {params.network} --model {input.model}"
-        " --images {input.images} {params.part}"
-        " --out {output} --log {log}"
-
-
 rule dump:
     input:
         model=lambda w: layout.model_before(w.method, w.seed, w.round),
         images=layout.data("target_train"),
-        parts=parts_of(
-            layout.round("{method}", "{seed}", "{round}", "predictions.zarr")
-        ),
+        parts=parts.pieces("predictions.zarr"),
     output:
         directory(layout.round("{method}", "{seed}", "{round}", "predictions.zarr")),
     log:
@@ -50,21 +19,40 @@ rule dump:
     resources:
         **needs("dump"),
     params:
-        part=all_parts,
-        network=network_option,
+        part="",
+        network=plan.network_option,
         settings=settings("dump"),
-        code=code("dump"),
+        code=behind("dump"),
     message:
         "predicting the target: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld dump {params.network} --model {input.model} --images {input.images}"
-        " {params.part} --out {output} --log {log}"
+        " {params.part} --out {output} --log {log} {input.parts}"
+
+
+SOURCE = layout.source("{seed}", "", "{network}")
+
+
+# The first one, which all rows of a network and seed share.
+use rule dump as dump_source with:
+    input:
+        model=f"{SOURCE}/model.safetensors",
+        images=layout.data("target_train"),
+        parts=parts.pieces("predictions.zarr", SOURCE),
+    output:
+        directory(f"{SOURCE}/predictions.zarr"),
+    log:
+        f"{SOURCE}/logs/dump.log",
+    benchmark:
+        f"{SOURCE}/logs/dump.tsv"
+    message:
+        "predicting the target with the source model: {wildcards.network}, seed {wildcards.seed}"
 
 
 rule thresholds:
     input:
         predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
-        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "thresholds.csv")),
+        parts=parts.pieces("thresholds.csv"),
     output:
         layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
     log:
@@ -77,22 +65,22 @@ rule thresholds:
     resources:
         **needs("thresholds"),
     params:
-        part=all_parts,
-        portion=portion,
+        part="",
+        portion=plan.portion,
         settings=settings("thresholds"),
-        code=code("thresholds"),
+        code=behind("thresholds"),
     message:
         "thresholds λ: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
-        "tpld thresholds --method {wildcards.method} --predictions {input.predictions} --portion {params.portion} {params.part}"
-        " --out {output} --log {log}"
+        "tpld thresholds --method {wildcards.method} --predictions {input.predictions}"
+        " --portion {params.portion} {params.part} --out {output} --log {log} {input.parts}"
 
 
 rule label:
     input:
         predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "labels.zarr")),
+        parts=parts.pieces("labels.zarr"),
     output:
         directory(
             layout.round("{method}", "{seed}", "{round,round\\d+}", "labels.zarr")
@@ -107,23 +95,21 @@ rule label:
     resources:
         **needs("label"),
     params:
-        part=all_parts,
+        part="",
         settings=settings("label"),
-        code=code_of_method("label"),
+        code=behind("label", method=True),
     message:
         "pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld label --method {wildcards.method} --predictions {input.predictions}"
-        " --thresholds {input.thresholds} {params.part} --out {output} --log {log}"
+        " --thresholds {input.thresholds} {params.part} --out {output} --log {log} {input.parts}"
 
 
 rule assess:
     input:
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
         truth=(
-            [layout.data("target_train_truth")]
-            if has_truth(cfg, "target_train")
-            else []
+            [layout.data("target_train_truth")] if files.truth("target_train") else []
         ),
     output:
         layout.round("{method}", "{seed}", "{round}", "labels.csv"),
@@ -137,8 +123,8 @@ rule assess:
     resources:
         **needs("assess"),
     params:
-        truth=lambda w, input: f"--truth {input.truth}" if input.truth else "",
-        code=code("assess"),
+        truth=option("truth", "truth"),
+        code=behind("assess"),
     message:
         "assessing pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

@@ -7,7 +7,7 @@
 rule prepare_oracle:
     input:
         check=layout.data("check.csv"),
-        files=data_files("target_train"),
+        files=files.inputs("target_train"),
     output:
         directory(layout.data("target_train_labelled")),
     log:
@@ -20,9 +20,9 @@ rule prepare_oracle:
     resources:
         **needs("prepare"),
     params:
-        files=[data_fingerprint("target_train", file) for file in ("image", "label")],
-        settings=prepare_keys("target_train"),
-        code=code("prepare"),
+        files=files.fingerprint("target_train", "image", "label"),
+        settings=files.keys("target_train"),
+        code=behind("prepare"),
     message:
         "decoding target_train with its labels (for the oracle alone)"
     shell:
@@ -41,7 +41,7 @@ rule train_oracle:
     benchmark:
         layout.method("{method}", "{seed}", "logs/train_source.tsv")
     wildcard_constraints:
-        method=one_of(row.name for row in ROWS if row.kind == "oracle"),
+        method=one_of(plan.names("oracle")),
     conda:
         "../../envs/tpld.yaml"
     threads: THREADS
@@ -49,9 +49,9 @@ rule train_oracle:
         **needs("train_source", "target_train"),
     params:
         out=subpath(output[0], parent=True),
-        network=network_option,
+        network=plan.network_option,
         settings=settings("train_source"),
-        code=code("train_source"),
+        code=behind("train_source"),
     message:
         "training the oracle: {wildcards.method}, seed {wildcards.seed}"
     shell:

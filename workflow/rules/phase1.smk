@@ -9,7 +9,7 @@ rule train_round:
         target=layout.data("target_train"),
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-        predictions=soft_predictions,
+        predictions=plan.soft_predictions,
     output:
         model=layout.round(
             "{method}", "{seed}", "{round,round\\d+}", "model.safetensors"
@@ -28,11 +28,9 @@ rule train_round:
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
-        predictions=lambda w, input: (
-            f"--predictions {input.predictions}" if input.predictions else ""
-        ),
+        predictions=option("predictions", "predictions"),
         settings=settings("train_round"),
-        code=code_of_method("train_round"),
+        code=behind("train_round", method=True),
     message:
         "retraining: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

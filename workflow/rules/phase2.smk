@@ -8,7 +8,7 @@ rule score:
     input:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "confidence.csv")),
+        parts=parts.pieces("confidence.csv"),
     output:
         layout.round("{method}", "{seed}", "{round,phase2_round\\d+}", "confidence.csv"),
     log:
@@ -21,14 +21,14 @@ rule score:
     resources:
         **needs("score"),
     params:
-        part=all_parts,
+        part="",
         settings=settings("score"),
-        code=code("confidence"),
+        code=behind("confidence"),
     message:
         "image confidence: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld score --method {wildcards.method} --predictions {input.predictions}"
-        " --thresholds {input.thresholds} {params.part} --out {output} --log {log}"
+        " --thresholds {input.thresholds} {params.part} --out {output} --log {log} {input.parts}"
 
 
 rule split:
@@ -48,7 +48,7 @@ rule split:
     params:
         index=lambda w: parse_round(w.round).number,
         settings=settings("split"),
-        code=code("split"),
+        code=behind("split"),
     message:
         "easy/hard split: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
@@ -61,7 +61,7 @@ rule label_easy:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
-        parts=parts_of(layout.round("{method}", "{seed}", "{round}", "labels.zarr")),
+        parts=parts.pieces("labels.zarr"),
     output:
         directory(
             layout.round(
@@ -78,15 +78,15 @@ rule label_easy:
     resources:
         **needs("label_easy"),
     params:
-        part=all_parts,
+        part="",
         settings=settings("label_easy"),
-        code=code("full_labels"),
+        code=behind("full_labels"),
     message:
         "full labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
         "tpld label-easy --method {wildcards.method} --predictions {input.predictions}"
         " --thresholds {input.thresholds} --split {input.split} {params.part}"
-        " --out {output} --log {log}"
+        " --out {output} --log {log} {input.parts}"
 
 
 rule train_phase2:
@@ -96,9 +96,7 @@ rule train_phase2:
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
-        source=lambda w: (
-            layout.data("source_train") if cfg.of(w.method).phase2.source_crops else []
-        ),
+        source=plan.source_crops,
     output:
         model=layout.round(
             "{method}", "{seed}", "{round,phase2_round\\d+}", "model.safetensors"
@@ -119,9 +117,9 @@ rule train_phase2:
     params:
         out=subpath(output[0], parent=True),
         index=lambda w: parse_round(w.round).number,
-        source=lambda w, input: f"--source {input.source}" if input.source else "",
+        source=option("source", "source"),
         settings=settings("train_phase2"),
-        code=code("train_phase2"),
+        code=behind("train_phase2"),
     message:
         "phase 2: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

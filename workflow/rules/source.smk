@@ -21,9 +21,9 @@ rule train_source:
         **needs("train_source", "source_train"),
     params:
         out=subpath(output[0], parent=True),
-        network=network_option,
-        settings=settings_of_network("train_source"),
-        code=code("train_source"),
+        network=plan.network_option,
+        settings=settings("train_source"),
+        code=behind("train_source"),
     message:
         "training the source model: {wildcards.network}, seed {wildcards.seed}"
     shell:

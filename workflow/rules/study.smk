@@ -9,7 +9,7 @@
 
 rule study:
     input:
-        evaluations,
+        asked(targets.evaluations),
     output:
         multiext(layout.study("scores"), ".csv", ".md", ".svg"),
         layout.study("seeds.csv"),
@@ -25,7 +25,7 @@ rule study:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("study"),
-        code=code("study"),
+        code=behind("study"),
     message:
         "comparing the rows of a study"
     shell:
@@ -34,16 +34,16 @@ rule study:
 
 rule label_study:
     input:
-        labels=first_labels,
-        stores=first_stores,
-        dumps=first_dumps,
+        labels=asked(targets.first_labels),
+        stores=asked(targets.first_stores),
+        dumps=asked(targets.first_dumps),
         truth=layout.data("target_train_truth"),
     output:
         multiext(layout.study("labels"), ".csv", ".md", ".svg"),
         layout.study("curves.csv"),
         layout.study("added.csv"),
         # What voting adds, where a row votes.
-        [layout.study("added.jpg")] if any(row.tpld for row in ROWS) else [],
+        [layout.study("added.jpg")] if any(row.tpld for row in plan.rows) else [],
     log:
         layout.study("logs/labels.log"),
     benchmark:
@@ -57,7 +57,7 @@ rule label_study:
         out=subpath(output[0], parent=True),
         portion=cfg.thresholds.start_portion,
         settings=settings("label_study"),
-        code=code("label_study"),
+        code=behind("label_study"),
     message:
         "comparing the first pseudo labels of a study"
     shell:
@@ -66,7 +66,7 @@ rule label_study:
 
 rule split_study:
     input:
-        first_splits,
+        asked(targets.first_splits),
         truth=layout.data("target_train_truth"),
     output:
         multiext(layout.study("split"), ".csv", ".md", ".svg"),
@@ -83,7 +83,7 @@ rule split_study:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("split_study"),
-        code=code("split_study"),
+        code=behind("split_study"),
     message:
         "easy and hard images of a study"
     shell:

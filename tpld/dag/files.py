@@ -1,0 +1,87 @@
+"""Which files stand for a split, what they hold, and what makes their decoded form stale."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from tpld.config import Config
+from tpld.data.extent import Extent, extent_of
+from tpld.data.sources import (
+    Files,
+    city_root,
+    class_table,
+    folders_of,
+    has_split,
+    has_truth,
+    list_files,
+)
+from tpld.data.splits import SPLITS, Split
+from tpld.errors import TpldError
+from tpld.stores.code import digest
+
+
+class DataFiles:
+    """Files of the splits of one configuration; each is listed once.
+
+    Args:
+        config: the configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.drawn = config.data.kind == "city"
+        self.listed = cache(self._listed)
+        self.extent = cache(self._extent)
+
+    def _listed(self, split: Split) -> Files | None:
+        """Without its files the plan is made all the same, and check_data will say why."""
+        try:
+            return list_files(self.config, split)
+        except TpldError as error:
+            sys.stderr.write(f"note: planned without its files: {error}\n")
+            return None
+
+    def splits(self) -> list[Split]:
+        """The splits that the configuration has."""
+        return [split for split in SPLITS if has_split(self.config, split)]
+
+    def truth(self, split: Split) -> bool:
+        """Whether a split has ground truth."""
+        return has_truth(self.config, split)
+
+    def fingerprint(self, split: Split, *kinds: str) -> list[str | None]:
+        """Names, sizes and times of a split's ``image`` or ``label`` files."""
+        files = None if self.drawn else self.listed(split)
+        return [digest(files.names, files.states[kind]) if files else None for kind in kinds]
+
+    def inputs(self, *splits: Split) -> list[str]:
+        """Files that stand for splits: the city's folder, or each split's list."""
+        if self.drawn:
+            return [city_root(self.config).as_posix()]
+        folders = [folders_of(self.config, split) for split in splits]
+        lists = {f.names for f in folders if f is not None and f.names is not None}
+        return sorted(names.as_posix() for names in lists if names.is_file())
+
+    def keys(self, split: Split) -> list[Any]:
+        """Keys that the decoded arrays depend on: size, and the classes where there are labels."""
+        folders, table = folders_of(self.config, split), class_table(self.config, split)
+        return [
+            self.config.data.kind,
+            folders.resize if folders else None,
+            self.config.data.cache_gib,
+            list(zip(table.ids, table.names, strict=True)),
+            table.ignored_ids,
+            table.reader,
+        ]
+
+    def _extent(self, *splits: Split) -> Extent:
+        """How many images some splits have together, and their size."""
+        found = [
+            extent_of(self.config, split, None if self.drawn else self.listed(split))
+            for split in splits
+            if has_split(self.config, split)
+        ]
+        images = sum(e.megapixels for e in found) * 1e6 / (found[0].height * found[0].width)
+        return Extent(round(images), found[0].height, found[0].width)
