@@ -9,11 +9,15 @@ from tpld.dag.layout import parse_round
 from tpld.dag.merged import write_merged
 from tpld.dag.parts import Parts, part_option
 from tpld.dag.plan import Plan
+from tpld.dag.terminal import one_line_a_job
 from tpld.dag.targets import Targets, report_templates
 from tpld.data.sources import city_root
 from tpld.errors import TpldError
 from tpld.evaluation.paper import PAPER_CSV
 from tpld.stores.provenance import code_hash, fingerprint
+
+if not workflow.dryrun:
+    one_line_a_job()
 
 plan = Plan(cfg)
 layout, files = plan.layout, plan.files

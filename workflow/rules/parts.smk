@@ -31,6 +31,9 @@ if parts.count > 1:
             network=plan.network_option,
             settings=settings("dump"),
             code=behind("dump"),
+        message:
+            "predicting the target, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     use rule dump_part as dump_source_part with:
         input:
@@ -44,7 +47,8 @@ if parts.count > 1:
         benchmark:
             parts.note("dump_part.tsv", SOURCE)
         message:
-            "predicting the target with the source model: {wildcards.network}, seed {wildcards.seed}"
+            "predicting the target with the source model, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.network}, seed {wildcards.seed}"
 
     use rule thresholds as count with:
         input:
@@ -61,6 +65,9 @@ if parts.count > 1:
             portion=plan.portion,
             settings=settings("thresholds"),
             code=behind("thresholds"),
+        message:
+            "counting confidences, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     # All parts of the first count tell what the second one counts.
     use rule count as count_again with:
@@ -73,6 +80,9 @@ if parts.count > 1:
             parts.note("count_again.log"),
         benchmark:
             parts.note("count_again.tsv")
+        message:
+            "counting confidences again, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     use rule label as label_part with:
         input:
@@ -89,6 +99,9 @@ if parts.count > 1:
             part=part_option,
             settings=settings("label"),
             code=behind("label", method=True),
+        message:
+            "pseudo labels, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     use rule score as score_part with:
         input:
@@ -105,6 +118,9 @@ if parts.count > 1:
             part=part_option,
             settings=settings("score"),
             code=behind("confidence"),
+        message:
+            "image confidence, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     use rule label_easy as label_easy_part with:
         input:
@@ -122,3 +138,6 @@ if parts.count > 1:
             part=part_option,
             settings=settings("label_easy"),
             code=behind("full_labels"),
+        message:
+            "full labels, part {wildcards.part} of {wildcards.parts}:"
+            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
