@@ -23,18 +23,18 @@ class Wildcards(SimpleNamespace):
         return vars(self).items()
 
 
-def test_a_result_rests_on_its_code_and_its_inputs_but_not_on_parts():
-    of = plan_of().behind("label")
-    inputs = ["b.zarr", "a.csv"]
-    found = of(None, inputs)
-    assert found == [code_hash("tpld.stages.label"), "a.csv", "b.zarr"]
-    assert of(None, [*inputs, "r/.parts/labels.zarr/2/0of2"]) == found
-    assert of(None, ["other.zarr", "a.csv"]) != found
+def test_a_result_rests_on_its_code_and_on_what_it_is_made_from():
+    plan = plan_of(self_training={"base_rounds": 2})
+    of = plan.behind("dump", plan.model_before)
+    first, second = (of(Wildcards(method="cbst", seed="0", round=f"round{r}")) for r in range(2))
+    assert first[0] == second[0] == code_hash("tpld.stages.dump")
+    assert first[1].endswith("source/deeplabv2_resnet101/seed0/model.safetensors")
+    assert second[1].endswith("cbst/seed0/round0/model.safetensors")
 
 
 def test_the_code_of_a_method_counts_where_the_stage_asks_it():
     of = plan_of().behind("label", method=True)
-    cbst, lrent = (of(Wildcards(method=name), []) for name in ("cbst", "crst_lrent+tpld"))
+    cbst, lrent = (of(Wildcards(method=name)) for name in ("cbst", "crst_lrent+tpld"))
     assert cbst[0] == lrent[0]
     assert cbst[1] == code_hash("tpld.methods.cbst")
     assert lrent[1] == code_hash("tpld.methods.crst_lrent")

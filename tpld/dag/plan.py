@@ -13,7 +13,7 @@ from typing import Any
 from tpld.config import Config
 from tpld.dag.files import DataFiles
 from tpld.dag.layout import Layout, parse_round
-from tpld.dag.parts import PARTS_FOLDER, SHARED
+from tpld.dag.parts import SHARED
 from tpld.dag.resources import Need, crops_of, gpu_here, merging, need
 from tpld.dag.rows import phase2_rounds, portion_of
 from tpld.dag.settings import Stage, settings_of
@@ -73,24 +73,31 @@ class Plan:
         config = self.config.with_network(network) if network else self.config
         return settings_of(config, stage, method)
 
-    def behind(self, *stages: str, method: bool = False, files: tuple[str, ...] = ()) -> Asked:
+    def behind(
+        self,
+        stage: str,
+        *inputs: Callable[[Any], str | list[str]],
+        method: bool = False,
+        files: tuple[str, ...] = (),
+    ) -> Asked:
         """What a result rests on besides its settings: code, and which files it is made from.
 
         An edited voting.py reruns labelling; with `method` an edited clan.py reruns CLAN alone.
-        Parts of a result are no other input: a changed number of them reruns nothing.
+        (Snakemake compares no parameter that is a function of a job's `input`, so the input
+        functions are named once more.)
 
         Args:
-            stages: modules of `tpld.stages`.
+            stage: module of `tpld.stages`.
+            inputs: the rule's input functions whose files can change while its output's name stays.
             method: whether the stage asks the method's own module.
             files: fingerprints of what else the result shows.
         """
 
-        def of(wildcards: Any, input: Any) -> list[Any]:
-            modules = [f"tpld.stages.{stage}" for stage in stages]
+        def of(wildcards: Any) -> list[Any]:
+            modules = [f"tpld.stages.{stage}"]
             if method:
                 modules.append(recipe_class(parse_method(wildcards.method).base).__module__)
-            made_of = sorted(str(name) for name in input if f"/{PARTS_FOLDER}/" not in str(name))
-            return [*map(code_hash, modules), *files, *made_of]
+            return [*map(code_hash, modules), *files, *(ask(wildcards) for ask in inputs)]
 
         return of
 
@@ -101,6 +108,18 @@ class Plan:
         else:
             network = parse_method(wildcards.method).network
         return f"--network {network}" if network else ""
+
+    def model_before(self, wildcards: Any) -> str:
+        """Checkpoint that a round starts from."""
+        return self.layout.model_before(wildcards.method, wildcards.seed, wildcards.round)
+
+    def predictions(self, wildcards: Any) -> str:
+        """The dump of a round."""
+        return self.layout.predictions(wildcards.method, wildcards.seed, wildcards.round)
+
+    def final_model(self, wildcards: Any) -> str:
+        """The checkpoint that counts."""
+        return self.layout.final_model(wildcards.method, wildcards.seed)
 
     def portion(self, wildcards: Any) -> float:
         """Share of each class that a round labels."""

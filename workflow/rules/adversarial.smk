@@ -26,7 +26,7 @@ rule train_adversarial:
         out=subpath(output[0], parent=True),
         model=option("model", "model"),
         settings=settings("train_adversarial"),
-        code=behind("train_adversarial", method=True),
+        code=behind("train_adversarial", plan.start_model, method=True),
     message:
         "adversarial training: {wildcards.method}, seed {wildcards.seed}"
     shell:

@@ -4,9 +4,14 @@
 # Of the rows of one of the paper's tables -> table1.{csv,md,tex}, table2.{csv,md,tex}
 
 
+def rows_of_table(wildcards):
+    """Evaluations that a table of the paper is made from."""
+    return asked(lambda: targets.of_table(wildcards.which))(wildcards)
+
+
 rule evaluate:
     input:
-        model=lambda w: layout.final_model(w.method, w.seed),
+        model=plan.final_model,
         data=layout.data("{split}"),
     output:
         layout.method("{method}", "{seed}", "evaluation/{split}.csv"),
@@ -22,7 +27,7 @@ rule evaluate:
     params:
         network=plan.network_option,
         settings=settings("evaluate"),
-        code=behind("evaluate"),
+        code=behind("evaluate", plan.final_model),
     message:
         "evaluating {wildcards.method}, seed {wildcards.seed}, on {wildcards.split}"
     shell:
@@ -82,7 +87,12 @@ rule compare:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("compare"),
-        code=behind("compare"),
+        code=behind(
+            "compare",
+            asked(targets.evaluations),
+            asked(targets.round_tables),
+            asked(targets.final_models),
+        ),
     message:
         "comparing methods"
     shell:
@@ -91,7 +101,7 @@ rule compare:
 
 rule table:
     input:
-        lambda w: asked(lambda: targets.of_table(w.which))(w),
+        rows_of_table,
     output:
         report(
             f"{layout.root}/{{which,table[12]}}.csv",
@@ -112,7 +122,7 @@ rule table:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("table"),
-        code=behind("table", files=(fingerprint(PAPER_CSV),)),
+        code=behind("table", rows_of_table, files=(fingerprint(PAPER_CSV),)),
     message:
         "{wildcards.which}: our figures beside the paper's"
     shell:
@@ -141,7 +151,11 @@ rule report:
     resources:
         **needs("evaluate", "target_train"),  # it predicts a few images with every row's network
     params:
-        code=behind("report", files=tuple(map(fingerprint, report_templates()))),
+        code=behind(
+            "report",
+            asked(targets.final_models),
+            files=tuple(map(fingerprint, report_templates())),
+        ),
     message:
         "writing the report"
     shell:

@@ -4,7 +4,7 @@
 
 rule dump:
     input:
-        model=lambda w: layout.model_before(w.method, w.seed, w.round),
+        model=plan.model_before,
         images=layout.data("target_train"),
         parts=parts.pieces("predictions.zarr"),
     output:
@@ -22,7 +22,7 @@ rule dump:
         part="",
         network=plan.network_option,
         settings=settings("dump"),
-        code=behind("dump"),
+        code=behind("dump", plan.model_before),
     message:
         "predicting the target: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
@@ -51,7 +51,7 @@ use rule dump as dump_source with:
 
 rule thresholds:
     input:
-        predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+        predictions=plan.predictions,
         parts=parts.pieces("thresholds.csv"),
     output:
         layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
@@ -68,7 +68,7 @@ rule thresholds:
         part="",
         portion=plan.portion,
         settings=settings("thresholds"),
-        code=behind("thresholds"),
+        code=behind("thresholds", plan.predictions),
     message:
         "thresholds λ: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
@@ -78,7 +78,7 @@ rule thresholds:
 
 rule label:
     input:
-        predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+        predictions=plan.predictions,
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
         parts=parts.pieces("labels.zarr"),
     output:
@@ -97,7 +97,7 @@ rule label:
     params:
         part="",
         settings=settings("label"),
-        code=behind("label", method=True),
+        code=behind("label", plan.predictions, method=True),
     message:
         "pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:
@@ -124,7 +124,7 @@ rule assess:
         **needs("assess"),
     params:
         truth=option("truth", "truth"),
-        code=behind("assess"),
+        code=behind("assess", lambda w: [str(files.truth("target_train"))]),
     message:
         "assessing pseudo labels: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

@@ -17,7 +17,7 @@ if parts.count > 1:
 
     use rule dump as dump_part with:
         input:
-            model=lambda w: layout.model_before(w.method, w.seed, w.round),
+            model=plan.model_before,
             images=layout.data("target_train"),
             parts=[],
         output:
@@ -30,7 +30,7 @@ if parts.count > 1:
             part=part_option,
             network=plan.network_option,
             settings=settings("dump"),
-            code=behind("dump"),
+            code=behind("dump", plan.model_before),
         message:
             "predicting the target, part {wildcards.part} of {wildcards.parts}:"
             " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
@@ -52,7 +52,7 @@ if parts.count > 1:
 
     use rule thresholds as count with:
         input:
-            predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+            predictions=plan.predictions,
             parts=[],
         output:
             temp(parts.piece("thresholds.counts")),
@@ -64,7 +64,7 @@ if parts.count > 1:
             part=part_option,
             portion=plan.portion,
             settings=settings("thresholds"),
-            code=behind("thresholds"),
+            code=behind("thresholds", plan.predictions),
         message:
             "counting confidences, part {wildcards.part} of {wildcards.parts}:"
             " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
@@ -72,7 +72,7 @@ if parts.count > 1:
     # All parts of the first count tell what the second one counts.
     use rule count as count_again with:
         input:
-            predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+            predictions=plan.predictions,
             parts=parts.pieces("thresholds.counts"),
         output:
             temp(parts.piece("thresholds.csv")),
@@ -86,7 +86,7 @@ if parts.count > 1:
 
     use rule label as label_part with:
         input:
-            predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+            predictions=plan.predictions,
             thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
             parts=[],
         output:
@@ -98,14 +98,14 @@ if parts.count > 1:
         params:
             part=part_option,
             settings=settings("label"),
-            code=behind("label", method=True),
+            code=behind("label", plan.predictions, method=True),
         message:
             "pseudo labels, part {wildcards.part} of {wildcards.parts}:"
             " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
 
     use rule score as score_part with:
         input:
-            predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+            predictions=plan.predictions,
             thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
             parts=[],
         output:
@@ -124,7 +124,7 @@ if parts.count > 1:
 
     use rule label_easy as label_easy_part with:
         input:
-            predictions=lambda w: layout.predictions(w.method, w.seed, w.round),
+            predictions=plan.predictions,
             thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
             split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
             parts=[],

@@ -4,7 +4,7 @@
 
 rule train_round:
     input:
-        model=lambda w: layout.model_before(w.method, w.seed, w.round),
+        model=plan.model_before,
         source=layout.data("source_train"),
         target=layout.data("target_train"),
         labels=layout.round("{method}", "{seed}", "{round}", "labels.zarr"),
@@ -30,7 +30,9 @@ rule train_round:
         index=lambda w: parse_round(w.round).number,
         predictions=option("predictions", "predictions"),
         settings=settings("train_round"),
-        code=behind("train_round", method=True),
+        code=behind(
+            "train_round", plan.model_before, plan.soft_predictions, method=True
+        ),
     message:
         "retraining: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

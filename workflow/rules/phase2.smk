@@ -91,7 +91,7 @@ rule label_easy:
 
 rule train_phase2:
     input:
-        model=lambda w: layout.model_before(w.method, w.seed, w.round),
+        model=plan.model_before,
         target=layout.data("target_train"),
         predictions=layout.round("{method}", "{seed}", "{round}", "predictions.zarr"),
         thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
@@ -119,7 +119,7 @@ rule train_phase2:
         index=lambda w: parse_round(w.round).number,
         source=option("source", "source"),
         settings=settings("train_phase2"),
-        code=behind("train_phase2"),
+        code=behind("train_phase2", plan.model_before, plan.source_crops),
     message:
         "phase 2: {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
     shell:

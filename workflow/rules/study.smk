@@ -25,7 +25,7 @@ rule study:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("study"),
-        code=behind("study"),
+        code=behind("study", asked(targets.evaluations)),
     message:
         "comparing the rows of a study"
     shell:
@@ -57,7 +57,7 @@ rule label_study:
         out=subpath(output[0], parent=True),
         portion=cfg.thresholds.start_portion,
         settings=settings("label_study"),
-        code=behind("label_study"),
+        code=behind("label_study", asked(targets.first_stores)),
     message:
         "comparing the first pseudo labels of a study"
     shell:
@@ -83,7 +83,7 @@ rule split_study:
     params:
         out=subpath(output[0], parent=True),
         settings=settings("split_study"),
-        code=behind("split_study"),
+        code=behind("split_study", asked(targets.first_splits)),
     message:
         "easy and hard images of a study"
     shell:
