@@ -110,7 +110,9 @@ class Plan:
         return f"--network {network}" if network else ""
 
     def model_before(self, wildcards: Any) -> str:
-        """Checkpoint that a round starts from."""
+        """Checkpoint that a round starts from; where all rows share it, the source model."""
+        if hasattr(wildcards, "network"):
+            return self.layout.source(wildcards.seed, "model.safetensors", wildcards.network)
         return self.layout.model_before(wildcards.method, wildcards.seed, wildcards.round)
 
     def predictions(self, wildcards: Any) -> str:
