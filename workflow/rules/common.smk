@@ -16,7 +16,7 @@ from tpld.errors import TpldError
 from tpld.evaluation.paper import PAPER_CSV
 from tpld.stores.provenance import code_hash, fingerprint
 
-if not workflow.dryrun:
+if not workflow.output_settings.dryrun:
     one_line_a_job()
 
 plan = Plan(cfg)
