@@ -51,6 +51,11 @@ def asked(files_of):
     return of
 
 
+def rows_of_table(wildcards):
+    """Evaluations that a table of the paper is made from."""
+    return asked(lambda: targets.of_table(wildcards.which))(wildcards)
+
+
 def option(name, role):
     """A command's option whose value is an input that not every job has."""
     return lambda wildcards, input: f"--{name} {input[role]}" if input[role] else ""

@@ -4,11 +4,6 @@
 # Of the rows of one of the paper's tables -> table1.{csv,md,tex}, table2.{csv,md,tex}
 
 
-def rows_of_table(wildcards):
-    """Evaluations that a table of the paper is made from."""
-    return asked(lambda: targets.of_table(wildcards.which))(wildcards)
-
-
 rule evaluate:
     input:
         model=plan.final_model,
