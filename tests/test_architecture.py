@@ -67,13 +67,14 @@ def test_an_import_upwards_is_seen():
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_functions_are_short(path):
-    """But for lists of options, which typer takes from signatures."""
+    """But for lists of options, which the command line takes from signatures."""
     long = [
         f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)
         and node.end_lineno is not None
-        and node.end_lineno - node.body[0].lineno + 1 > LONGEST_FUNCTION
+        and node.end_lineno - (node.body[0] if room_of(path) == "cli" else node).lineno
+        >= LONGEST_FUNCTION
     ]
     assert not long
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tpld.config import load_config
-from tpld.dag.parts import Parts
+from tpld.dag.parts import Parts, part_option
 from tpld.dag.plan import Plan
 from tpld.dag.targets import Targets
 from tpld.errors import ConfigError
@@ -47,13 +47,24 @@ def test_pieces_of_a_result(count, names):
     found = Parts(plan.layout).pieces("labels.zarr")(job)
     folder = "results/city/cbst/seed0/round1/.parts/labels.zarr/3"
     assert found == [f"{folder}/{name}" for name in names]
+    part = Wildcards(**vars(job), part="0", parts="3")
+    assert Parts(plan.layout).pieces("labels.zarr")(part) == []
+    counts = Parts(plan.layout).pieces("thresholds.counts", of_parts=True)
+    assert len(counts(part)) == len(names)
+
+
+def test_a_part_says_which_it_is_and_the_whole_says_nothing():
+    assert part_option(Wildcards(part="0", parts="3")) == "--part 0/3"
+    assert part_option(Wildcards(method="cbst")) == ""
 
 
 def test_putting_parts_together_needs_little_and_a_part_its_share():
     plan = plan_of(compute={"parts": 2, "device": "cpu"})
     whole = plan.need(Wildcards(method="cbst"), "label", (), 2)
     part = plan.need(Wildcards(method="cbst", part="0", parts="2"), "label", (), 2)
+    study = plan.need(Wildcards(), "label", ("target_train",), 2)
     assert whole.mem_mb == 1000
+    assert study.mem_mb > whole.mem_mb  # it labels all images by itself
     assert part.mem_mb > whole.mem_mb
 
 

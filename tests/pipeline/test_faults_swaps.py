@@ -16,7 +16,7 @@ from tpld.models.weights import load_trained
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
 from tpld.stages.label import label
-from tpld.stages.train_phase2 import train_phase2
+from tpld.stages.train_phase2 import Phase2Inputs, train_phase2
 from tpld.stages.train_round import RoundInputs, train_round
 
 from .conftest import TINY
@@ -50,17 +50,17 @@ class Place:
         )
         return inputs._replace(**other)
 
-    def phase2(self, **other: Path) -> dict[str, Path | None]:
+    def phase2(self, **other: Path) -> Phase2Inputs:
+        """The same of a round of phase 2."""
         place = self.seed / "phase2_round0"
-        inputs = {
-            "model": self.seed / "round1" / "model.safetensors",
-            "target": self.data / "target_train",
-            "predictions": place / "predictions.zarr",
-            "thresholds": place / "thresholds.csv",
-            "split": place / "split.csv",
-            "source": None,
-        }
-        return {**inputs, **other}
+        inputs = Phase2Inputs(
+            self.seed / "round1" / "model.safetensors",
+            self.data / "target_train",
+            place / "predictions.zarr",
+            place / "thresholds.csv",
+            place / "split.csv",
+        )
+        return inputs._replace(**other)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,11 @@ def test_phase_2_with_a_file_of_another_round(place, tmp_path, what):
         "thresholds": before / "thresholds.csv",
         "split": tmp_path / "split.csv",
     }
-    right = place.phase2()["split"].read_text()
+    right = place.phase2().split.read_text()
     mark = right.splitlines()[1].rsplit(",", 1)[1]
     wrong["split"].write_text(right.replace(mark, "0123456789abcdef"))
     inputs = place.phase2(**{what: wrong[what]})
-    text = refused(train_phase2, place.config, TPLD, 0, 0, *inputs.values(), tmp_path / "out")
+    text = refused(train_phase2, place.config, TPLD, 0, 0, inputs, tmp_path / "out")
     assert OTHERS in text
     assert not (tmp_path / "out").exists()
 
@@ -136,7 +136,7 @@ def test_a_dump_of_other_classes(place, tmp_path):
         folder[domain] = {"images": str(tmp_path), "labels": str(tmp_path)}
     other = load_config({**place.tree, "data": {"kind": "folder", "folder": folder}})
     inputs = place.phase2()
-    text = refused(train_phase2, other, TPLD, 0, 0, *inputs.values(), tmp_path / "out")
+    text = refused(train_phase2, other, TPLD, 0, 0, inputs, tmp_path / "out")
     assert "classes, not the 3 of this run. Rerun `tpld dump`" in text
 
 

@@ -10,7 +10,7 @@ from tpld.core.self_information import adversarial_loss, discriminator_loss, sel
 from tpld.errors import ConfigError
 from tpld.models.deeplabv2 import upsample
 from tpld.models.discriminator import Discriminator
-from tpld.stages.train_phase2 import train_phase2
+from tpld.stages.train_phase2 import Phase2Inputs, train_phase2
 from tpld.training.phase2 import Phase2Step
 from tpld.training.self_training import RoundStep
 from tpld.training.source import SourceStep
@@ -237,7 +237,9 @@ def test_source_crops_weigh_as_much_as_labelled_target_crops(make_network, runti
 def test_source_crops_without_source_images_are_refused(tmp_path):
     config, nothing = Config(phase2=Phase2(source_crops=1)), tmp_path / "none"
     with pytest.raises(ConfigError, match=r"source_crops is 1, and no source images.*--source"):
-        train_phase2(config, "crst_mrkld+tpld", 0, 0, *[nothing] * 5, None, tmp_path / "out")
+        train_phase2(
+            config, "crst_mrkld+tpld", 0, 0, Phase2Inputs(*[nothing] * 5), tmp_path / "out"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -253,10 +253,11 @@ def train_phase2(
 ) -> None:
     """Train on easy images and align hard ones (METHOD 9); resumes after a kill."""
     settings = begin(config, log, method, training="train_phase2")
+    from tpld.stages.train_phase2 import Phase2Inputs
     from tpld.stages.train_phase2 import train_phase2 as stage
 
-    dumped = (predictions, thresholds, split)
-    stage(settings, method, seed, round_index, model, target, *dumped, source, out)
+    inputs = Phase2Inputs(model, target, predictions, thresholds, split, source)
+    stage(settings, method, seed, round_index, inputs, out)
 
 
 @app.command("train-adversarial", rich_help_panel=STAGES)

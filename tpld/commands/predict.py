@@ -110,12 +110,16 @@ def predict(
         overlap(len(names), read, compute_one, write, tick)
     write_legend(card.names, values.tolist(), card.colors, out / "classes.csv")
     if problems:
-        shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
-        raise DataError(
-            f"{len(problems)} of {len(names)} images could not be read, the others are in {out}:\n"
-            f"{shown}"
-        )
+        raise _unread(problems, len(names), out)
     return _page(out, card, counts, certain, len(names), runtime.describe(), wanted)
+
+
+def _unread(problems: list[str], images: int, out: Path) -> DataError:
+    """Says which images could not be read, after all others were predicted."""
+    shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
+    return DataError(
+        f"{len(problems)} of {images} images could not be read, the others are in {out}:\n{shown}"
+    )
 
 
 def find_images(paths: Sequence[Path], out: Path) -> dict[str, Path]:

@@ -133,25 +133,18 @@ def explain_pixel(
     """
     check_keys(window, iterations, alpha, pool, fresh)
     checks.one_of("rank_by", rank_by, ("normalised", "probability"))
-    label, origin, values = np.asarray(label), np.asarray(origin), np.asarray(excess)
-    checks.same_shape(label=label, origin=origin, excess=values)
-    if label.ndim != 2 or not (0 <= y < label.shape[0] and 0 <= x < label.shape[1]):
-        raise ValueError(f"pixel (y, x) = ({y}, {x}) is outside the image of {label.shape} pixels")
+    label, origin, values = _maps_around(y, x, label, origin, excess)
     log_p = checks.per_class("log_p", log_p, len(classes))
     log_threshold = checks.per_class("log_threshold", log_threshold, len(classes))
     log_r = log_p - log_threshold
     order = np.argsort(-(log_p if rank_by == "probability" else log_r), kind="stable")
     code, class_id = int(origin[y, x]), int(label[y, x])
     iteration = code - ORIGIN_CONFIDENT if ORIGIN_VOTED_FIRST <= code < ORIGIN_FULL else 0
-    votes: list[Vote] = []
-    if code == ORIGIN_NONE or iteration:
-        around = _around(y, x, label, origin, values, window)
-        votes = [
-            _vote(turn, c, classes[c], math.expm1(float(log_r[c])), around, alpha, pool)
-            for turn in range(1, (iteration or iterations) + 1)
-            for c in map(int, order[:2])
-        ]
-    listed = _listed(log_r, [*map(int, order[:2]), class_id], top)
+    turns = (iteration or iterations) if code == ORIGIN_NONE or iteration else 0
+    own = {int(c): math.expm1(float(log_r[c])) for c in order[:2]}
+    around = _around(y, x, label, origin, values, window)
+    votes = _votes(turns, own, classes, around, alpha, pool)
+    listed = _listed(log_r, [*own, class_id], top)
     reason = Reason(
         y=y,
         x=x,
@@ -161,10 +154,22 @@ def explain_pixel(
         kind=_kind(code),
         iteration=iteration,
         scores=tuple(_score(c, classes[c], log_p[c], log_threshold[c]) for c in listed),
-        votes=tuple(votes),
+        votes=votes,
         sentence="",
     )
     return replace(reason, sentence=_sentence(reason, alpha, gamma, full_label))
+
+
+def _maps_around(
+    y: int, x: int, label: ArrayLike, origin: ArrayLike, excess: ArrayLike
+) -> tuple[NDArray, NDArray, NDArray]:
+    """The maps as arrays (H, W) that hold the pixel."""
+    maps = np.asarray(label), np.asarray(origin), np.asarray(excess)
+    checks.same_shape(label=maps[0], origin=maps[1], excess=maps[2])
+    shape = maps[0].shape
+    if len(shape) != 2 or not (0 <= y < shape[0] and 0 <= x < shape[1]):
+        raise ValueError(f"pixel (y, x) = ({y}, {x}) is outside the image of {shape} pixels")
+    return maps
 
 
 def _listed(log_r: NDArray, shown: Sequence[int], top: int) -> list[int]:
@@ -218,6 +223,22 @@ def _vote(
         neighbours=neighbours,
         labelled=labelled,
         window=around.label.size,
+    )
+
+
+def _votes(
+    turns: int,
+    own: dict[int, float],
+    classes: Sequence[str],
+    around: _Around,
+    alpha: float,
+    pool: str,
+) -> tuple[Vote, ...]:
+    """Votes of both candidates in each turn; `own` is the excess of each at the pixel."""
+    return tuple(
+        _vote(turn, c, classes[c], excess, around, alpha, pool)
+        for turn in range(1, turns + 1)
+        for c, excess in own.items()
     )
 
 

@@ -32,12 +32,19 @@ class Parts:
         folder = folder or self.layout.round("{method}", "{seed}", round_name)
         return f"{folder}/{PARTS_FOLDER}/{result}/{{parts}}/{{part}}of{{parts}}"
 
-    def pieces(self, result: str, folder: str | None = None) -> Callable[[Any], list[str]]:
-        """All parts of a result, in their order; none where one job makes it."""
+    def pieces(
+        self, result: str, folder: str | None = None, of_parts: bool = False
+    ) -> Callable[[Any], list[str]]:
+        """All parts of a result, in their order; none where one job makes it.
+
+        A job that makes a part itself needs no other parts, unless `of_parts`.
+        """
         count = self.count if self.count > 1 else 0
         pattern = self.piece(result, folder=folder)
 
         def of(wildcards: Any) -> list[str]:
+            if hasattr(wildcards, "part") and not of_parts:
+                return []
             values = {
                 key: value for key, value in wildcards.items() if key not in ("part", "parts")
             }
@@ -51,7 +58,16 @@ class Parts:
         folder = folder or self.layout.round("{method}", "{seed}", "{round}")
         return f"{folder}/logs/{stem}_{{part}}of{{parts}}.{kind}"
 
+    def message(self, work: str, *names: str) -> str:
+        """What Snakemake says of a job that makes a part; `names` are the wildcards to say."""
+        named = {"method": "{}", "network": "{}", "seed": "seed {}", "round": "{}"}
+        places = [
+            named[name].format(f"{{wildcards.{name}}}")
+            for name in names or ("method", "seed", "round")
+        ]
+        return f"{work}, part {{wildcards.part}} of {{wildcards.parts}}: {', '.join(places)}"
+
 
 def part_option(wildcards: Any) -> str:
-    """Which part a job makes."""
-    return f"--part {wildcards.part}/{wildcards.parts}"
+    """Which part a job makes, if it does not make the whole."""
+    return f"--part {wildcards.part}/{wildcards.parts}" if hasattr(wildcards, "part") else ""

@@ -56,7 +56,7 @@ class Plan:
         """What `{method}` may stand for: a row, or the parent that a variant shares rounds with."""
         return list({row: None for found in self.rows for row in (found.name, found.parent)})
 
-    def voting_rows(self) -> list[str]:
+    def phase2_rows(self) -> list[str]:
         """Rows with a second phase."""
         return [row.name for row in self.rows if phase2_rounds(self.config, row)]
 
@@ -147,7 +147,8 @@ class Plan:
 
     def need(self, wildcards: Any, stage: str, splits: tuple[Split, ...], threads: int) -> Need:
         """What a job asks for. A stage that puts parts together is done in seconds."""
-        parts = self.config.compute.parts if stage in SHARED else 1
+        of_row = hasattr(wildcards, "method") or hasattr(wildcards, "network")
+        parts = self.config.compute.parts if stage in SHARED and of_row else 1  # a study has none
         read = splits or (getattr(wildcards, "split", "target_train"),)
         if parts > 1 and not hasattr(wildcards, "part"):
             return merging(self.files.extent(*read))

@@ -101,7 +101,7 @@ class Targets:
         Raises:
             ConfigError: no row has a second phase, or nothing tells how many labels are right.
         """
-        rows = self.plan.voting_rows()
+        rows = self.plan.phase2_rows()
         self._need_truth("split_study", "a row with phase 2", "split", rows)
         return self._of_round(
             rows, "phase2_round0", "predictions.zarr", "thresholds.csv", "split.csv"

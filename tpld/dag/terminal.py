@@ -22,12 +22,12 @@ _DROPPED = (
     "Provided resources:",
     "Rules claiming more threads",
     "Assuming unrestricted shared filesystem",
-    "Using workflow specific profile",
     "Removing temporary output",
     "Conda environments: ignored",
-    "host:",
 )
 """Beginnings of what tells nothing about the work."""
+_UNSAID = ("workflow_started", "job_started", "resources_info")
+"""Events that tell nothing about it either."""
 
 
 class OneLine(logging.Filter):
@@ -45,7 +45,9 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False where the record is dropped, or said here."""
-        event = str(getattr(record, "event", None) or "").rpartition(".")[2].lower()
+        event = str(getattr(record, "event", None) or "")
+        if event in _UNSAID:
+            return False
         said = getattr(self, f"_{event}", None)
         if said is not None:
             return said(record)
@@ -69,12 +71,6 @@ class OneLine(logging.Filter):
             done = f"[{record.done} of {record.total}] done in {minutes}:{seconds:02d}"
             self._say(f"{done}: {message}")
         self.ended.clear()
-        return False
-
-    def _job_started(self, record: Any) -> bool:
-        return False
-
-    def _resources_info(self, record: Any) -> bool:
         return False
 
     def _run_info(self, record: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,37 +27,45 @@ from tpld.training.loop import Task, finish, run
 from tpld.training.phase2 import Phase2Batches, Phase2Data, Phase2Step
 
 
-def train_phase2(
-    config: Config,
-    method: str,
-    seed: int,
-    round_index: int,
-    model: Path,
-    target: Path,
-    predictions: Path,
-    thresholds: Path,
-    split: Path,
-    source: Path | None,
-    out: Path,
-) -> None:
-    """Train the checkpoint `model` on easy and hard images; write model, history and record.
+class Phase2Inputs(NamedTuple):
+    """Files that a phase-2 round is trained from.
 
-    `source`: labelled source images, needed where `phase2.source_crops` is above 0.
+    Attributes:
+        model: checkpoint that it starts from.
+        target: cache without ground truth.
+        predictions: the dump of this round.
+        thresholds: λ of this round.
+        split: easy and hard images of this round.
+        source: cache with ground truth, needed where `phase2.source_crops` is above 0.
+    """
+
+    model: Path
+    target: Path
+    predictions: Path
+    thresholds: Path
+    split: Path
+    source: Path | None = None
+
+
+def train_phase2(
+    config: Config, method: str, seed: int, round_index: int, inputs: Phase2Inputs, out: Path
+) -> None:
+    """Train a checkpoint on easy and hard images; write model.safetensors, history.csv, run.json.
 
     Raises:
-        ConfigError: they are needed and not given.
+        ConfigError: source images are needed and not given.
     """
     runtime, settings = resolve(config.compute), settings_of(config, "train_phase2", method)
     torch.manual_seed(seed + 1000 * (round_index + 1))  # of the discriminator's weights
-    data = _opened(config, model, target, predictions, thresholds, split, source)
-    network = load_trained(config, len(data.log_threshold), model, runtime)
+    data = _opened(config, inputs)
+    network = load_trained(config, len(data.log_threshold), inputs.model, runtime)
     discriminator = runtime.place(Discriminator(len(data.log_threshold)))
     sections = config.phase2, config.self_training, config.loss
     step = Phase2Step(network, discriminator, *sections, data.log_threshold, runtime)
     batches = Phase2Batches(
         data, config.phase2, config.self_training, round_index, seed, runtime.processes
     )
-    inputs = [model, target, predictions, thresholds, split, *([source] if data.source else [])]
+    files = [*inputs[:-1], *([inputs.source] if data.source and inputs.source else [])]
     task = Task(
         title=f"{method}, seed {seed}, phase-2 round {round_index}",
         steps=batches.steps,
@@ -65,9 +74,7 @@ def train_phase2(
         modules={"network": network, "discriminator": discriminator},
         optimizers={"sgd": step.optimizer, "adam": step.adam},
         checkpoint_every=config.compute.checkpoint_every,
-        state=state_file(
-            config, f"{method}-phase2-{round_index}", settings, seed, inputs, __name__
-        ),
+        state=state_file(config, f"{method}-phase2-{round_index}", settings, seed, files, __name__),
     )
     history = run(task, runtime)
     if not runtime.processes.first:
@@ -79,7 +86,7 @@ def train_phase2(
         out / "run.json",
         "train_phase2",
         settings,
-        inputs,
+        files,
         seed=seed,
         method=method,
         round=round_index,
@@ -90,16 +97,9 @@ def train_phase2(
     finish(task)
 
 
-def _opened(
-    config: Config,
-    model: Path,
-    target: Path,
-    predictions: Path,
-    thresholds: Path,
-    split: Path,
-    source: Path | None,
-) -> Phase2Data:
+def _opened(config: Config, inputs: Phase2Inputs) -> Phase2Data:
     """What the round trains on, each part checked to belong to the others."""
+    model, target, predictions, thresholds, split, source = inputs
     if config.phase2.source_crops and source is None:
         raise ConfigError(
             f"phase2.source_crops is {config.phase2.source_crops}, and no source images are given. "

@@ -19,7 +19,7 @@ rule dump:
     resources:
         **needs("dump"),
     params:
-        part="",
+        part=part_option,
         network=plan.network_option,
         settings=settings("dump"),
         code=behind("dump", plan.model_before),
@@ -65,7 +65,7 @@ rule thresholds:
     resources:
         **needs("thresholds"),
     params:
-        part="",
+        part=part_option,
         portion=plan.portion,
         settings=settings("thresholds"),
         code=behind("thresholds", plan.predictions),
@@ -95,7 +95,7 @@ rule label:
     resources:
         **needs("label"),
     params:
-        part="",
+        part=part_option,
         settings=settings("label"),
         code=behind("label", plan.predictions, method=True),
     message:

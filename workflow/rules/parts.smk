@@ -16,30 +16,16 @@ if parts.count > 1:
         score,
 
     use rule dump as dump_part with:
-        input:
-            model=plan.model_before,
-            images=layout.data("target_train"),
-            parts=[],
         output:
             temp(directory(parts.piece("predictions.zarr"))),
         log:
             parts.note("dump_part.log"),
         benchmark:
             parts.note("dump_part.tsv")
-        params:
-            part=part_option,
-            network=plan.network_option,
-            settings=settings("dump"),
-            code=behind("dump", plan.model_before),
         message:
-            "predicting the target, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("predicting the target")
 
-    use rule dump_part as dump_source_part with:
-        input:
-            model=f"{SOURCE}/model.safetensors",
-            images=layout.data("target_train"),
-            parts=[],
+    use rule dump_source as dump_source_part with:
         output:
             temp(directory(parts.piece("predictions.zarr", folder=SOURCE))),
         log:
@@ -47,33 +33,25 @@ if parts.count > 1:
         benchmark:
             parts.note("dump_part.tsv", SOURCE)
         message:
-            "predicting the target with the source model, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.network}, seed {wildcards.seed}"
+            parts.message(
+                "predicting the target with the source model", "network", "seed"
+            )
 
     use rule thresholds as count with:
-        input:
-            predictions=plan.predictions,
-            parts=[],
         output:
             temp(parts.piece("thresholds.counts")),
         log:
             parts.note("count.log"),
         benchmark:
             parts.note("count.tsv")
-        params:
-            part=part_option,
-            portion=plan.portion,
-            settings=settings("thresholds"),
-            code=behind("thresholds", plan.predictions),
         message:
-            "counting confidences, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("counting confidences")
 
     # All parts of the first count tell what the second one counts.
-    use rule count as count_again with:
+    use rule thresholds as count_again with:
         input:
             predictions=plan.predictions,
-            parts=parts.pieces("thresholds.counts"),
+            parts=parts.pieces("thresholds.counts", of_parts=True),
         output:
             temp(parts.piece("thresholds.csv")),
         log:
@@ -81,63 +59,34 @@ if parts.count > 1:
         benchmark:
             parts.note("count_again.tsv")
         message:
-            "counting confidences again, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("counting confidences again")
 
     use rule label as label_part with:
-        input:
-            predictions=plan.predictions,
-            thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-            parts=[],
         output:
             temp(directory(parts.piece("labels.zarr", r"{round,round\d+}"))),
         log:
             parts.note("label_part.log"),
         benchmark:
             parts.note("label_part.tsv")
-        params:
-            part=part_option,
-            settings=settings("label"),
-            code=behind("label", plan.predictions, method=True),
         message:
-            "pseudo labels, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("pseudo labels")
 
     use rule score as score_part with:
-        input:
-            predictions=plan.predictions,
-            thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-            parts=[],
         output:
             temp(parts.piece("confidence.csv")),
         log:
             parts.note("score_part.log"),
         benchmark:
             parts.note("score_part.tsv")
-        params:
-            part=part_option,
-            settings=settings("score"),
-            code=behind("confidence"),
         message:
-            "image confidence, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("image confidence")
 
     use rule label_easy as label_easy_part with:
-        input:
-            predictions=plan.predictions,
-            thresholds=layout.round("{method}", "{seed}", "{round}", "thresholds.csv"),
-            split=layout.round("{method}", "{seed}", "{round}", "split.csv"),
-            parts=[],
         output:
             temp(directory(parts.piece("labels.zarr", r"{round,phase2_round\d+}"))),
         log:
             parts.note("label_easy_part.log"),
         benchmark:
             parts.note("label_easy_part.tsv")
-        params:
-            part=part_option,
-            settings=settings("label_easy"),
-            code=behind("full_labels"),
         message:
-            "full labels, part {wildcards.part} of {wildcards.parts}:"
-            " {wildcards.method}, seed {wildcards.seed}, {wildcards.round}"
+            parts.message("full labels")

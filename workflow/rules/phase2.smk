@@ -21,7 +21,7 @@ rule score:
     resources:
         **needs("score"),
     params:
-        part="",
+        part=part_option,
         settings=settings("score"),
         code=behind("confidence"),
     message:
@@ -78,7 +78,7 @@ rule label_easy:
     resources:
         **needs("label_easy"),
     params:
-        part="",
+        part=part_option,
         settings=settings("label_easy"),
         code=behind("full_labels"),
     message:
