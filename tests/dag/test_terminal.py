@@ -37,12 +37,19 @@ def test_a_job_has_a_line_when_it_starts_and_one_when_it_ends(said):
 
 def test_jobs_that_end_together_are_each_named(said):
     for job, name in ((1, "one"), (2, "two")):
-        said(event=LogEvent.JOB_INFO, jobid=job, rule_msg=None, rule_name=name)
+        said(event=LogEvent.JOB_INFO, jobid=job, rule_msg=name, rule_name="x")
         said(event=LogEvent.JOB_FINISHED, job_id=job)
     said(event=LogEvent.PROGRESS, done=2, total=2)
     assert said.text().splitlines()[2:] == [
         "[2 of 2] done in 0:00: one", "[2 of 2] done in 0:00: two"
     ]  # fmt: skip
+
+
+def test_a_rule_that_only_names_targets_is_not_said(said):
+    assert not said(event=LogEvent.JOB_INFO, jobid=1, rule_msg=None, rule_name="all")
+    assert not said(event=LogEvent.JOB_FINISHED, job_id=1)
+    assert not said(event=LogEvent.PROGRESS, done=2, total=2)
+    assert said.text() == ""
 
 
 def test_the_number_of_jobs_and_nothing_where_there_are_none(said):

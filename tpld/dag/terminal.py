@@ -55,9 +55,9 @@ class OneLine(logging.Filter):
         return record.levelno > logging.INFO or not text.startswith(_DROPPED)
 
     def _job_info(self, record: Any) -> bool:
-        message = record.rule_msg or record.rule_name
-        self.running[record.jobid] = (message, time.monotonic())
-        self._say(message)
+        if record.rule_msg:  # `all` and its like have none, for they do nothing
+            self.running[record.jobid] = (record.rule_msg, time.monotonic())
+            self._say(record.rule_msg)
         return False
 
     def _job_finished(self, record: Any) -> bool:
@@ -66,7 +66,9 @@ class OneLine(logging.Filter):
 
     def _progress(self, record: Any) -> bool:
         for job in self.ended:
-            message, began = self.running.pop(job, (f"job {job}", time.monotonic()))
+            if job not in self.running:
+                continue
+            message, began = self.running.pop(job)
             minutes, seconds = divmod(round(time.monotonic() - began), 60)
             done = f"[{record.done} of {record.total}] done in {minutes}:{seconds:02d}"
             self._say(f"{done}: {message}")
