@@ -19,7 +19,9 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
 from tpld.cli.options import app
+from tpld.compute.compiler import leave_out_compiler
 from tpld.compute.lifetime import ending_well
+from tpld.compute.memory import keep_memory
 from tpld.errors import TpldError
 
 __all__ = ["app", "main"]
@@ -27,6 +29,8 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line; errors that a user can mend are printed without a traceback."""
+    keep_memory()
+    leave_out_compiler()
     try:
         with ending_well():
             app()

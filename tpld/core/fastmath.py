@@ -44,8 +44,21 @@ def _float_of(_context, bits):
     return types.float32(types.int32), _reinterpreted(ir.FloatType())
 
 
+def _widened(_context, number):
+    """A float32 or float64 as it is; the float32 of 16 bits that are a bfloat16."""
+    if not isinstance(number, types.Integer):
+        return number(number), lambda _context, _builder, _signature, arguments: arguments[0]
+
+    def generate(_context, builder, _signature, arguments):
+        bits = builder.zext(arguments[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(bits, ir.Constant(ir.IntType(32), 16)), ir.FloatType())
+
+    return types.float32(number), generate
+
+
 bits_of = cast(Callable[[Any], Any], intrinsic(_bits_of))
 float_of = cast(Callable[[Any], Any], intrinsic(_float_of))
+widened = cast(Callable[[Any], Any], intrinsic(_widened))
 
 
 @njit(cache=True, inline="always", fastmath={"contract"})

@@ -8,6 +8,8 @@ from typing import Literal
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tpld.models.folding import absorb_batch_norm
+
 Policy = Literal["frozen", "train"]
 
 
@@ -19,15 +21,21 @@ def set_batch_norm(network: nn.Module, policy: Policy) -> None:
 
     Modules named in `network.random_norms` (the head of a DeepLabv3 on an ImageNet backbone) have
     nothing worth keeping: they train in either case, until a checkpoint gives them values.
+
+    What is frozen is computed in the convolution before it (`tpld.models.folding`).
     """
     network.train()
     random = getattr(network, "random_norms", frozenset())
+    frozen = set[nn.Module]()
     for name, module in network.named_modules():
         if isinstance(module, _BatchNorm):
             trains = policy == "train" or name in random
             module.train(trains)
             for parameter in module.parameters():
                 parameter.requires_grad_(trains)
+            if not trains:
+                frozen.add(module)
+    absorb_batch_norm(network, frozen)
 
 
 def norms_of(network: nn.Module, missing: Collection[str]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tpld.config.model import Model
 from tpld.models.network import Heads, Network
+from tpld.models.summed_convolutions import summed_convolutions
 
 RESNETS = {
     "deeplabv2_resnet18": ("resnet18", 512),
@@ -42,10 +43,7 @@ class SummedASPP(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, C, h, w) -> logits (B, K, h, w)."""
-        total = self.branches[0](features)
-        for branch in self.branches[1:]:
-            total = total + branch(features)
-        return total
+        return summed_convolutions(features, list(self.branches))
 
 
 class DeepLabV2(Network):

@@ -25,6 +25,7 @@ from tpld.config.model import Model
 from tpld.data.normalise import MEAN, STD
 from tpld.errors import ConfigError
 from tpld.models.deeplabv2 import summed_heads
+from tpld.models.depthwise import depthwise_conv2d
 from tpld.models.network import Heads, Network
 
 NAME = "deeplabv2_efficientnet_lite0"
@@ -136,16 +137,29 @@ class _Conv(nn.Conv2d):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1,
         groups: int = 1,
     ) -> None:  # fmt: skip
-        centred = dilation * (kernel - 1) // 2 if stride == 1 else 0
-        super().__init__(inputs, outputs, kernel, stride, centred, dilation, groups, bias=False)
+        super().__init__(inputs, outputs, kernel, stride, 0, dilation, groups, bias=False)
 
-    def forward(self, input: Tensor) -> Tensor:  # the name is torch's
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What `Conv2d` calls to convolve.
+
+        torch pads both sides alike. With an odd pixel too many it takes one more step in front, and
+        that row is dropped: a copy of the output, where padding would copy the larger input.
+        """
         stride, reach = self.stride[0], self.dilation[0] * (self.kernel_size[0] - 1) + 1
-        if stride == 1:
-            return super().forward(input)
-        lacking = [max((-(-n // stride) - 1) * stride + reach - n, 0) for n in input.shape[-2:]]
-        (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in lacking)
-        return super().forward(functional.pad(input, (left, right, top, bottom)))
+        height, width = (-(-n // stride) for n in input.shape[-2:])
+        over = max((height - 1) * stride + reach - input.shape[-2], 0)
+        across = max((width - 1) * stride + reach - input.shape[-1], 0)
+        padding = (over // 2 + stride * (over % 2), across // 2 + stride * (across % 2))
+        if self.groups > 1:
+            found = depthwise_conv2d(input, weight, bias, self.stride, padding, self.dilation)
+        else:
+            found = functional.conv2d(input, weight, bias, self.stride, padding, self.dilation)
+        if not (over % 2 or across % 2):
+            return found
+        found = found[..., over % 2 :, across % 2 :][..., :height, :width]
+        last = input.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        return found.contiguous(memory_format=layout)
 
 
 class _Block(nn.Module):

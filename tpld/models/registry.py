@@ -12,6 +12,7 @@ from tpld.models.deeplabv2 import RESNETS, DeepLabV2
 from tpld.models.deeplabv2_efficientnet import NAME as EFFICIENTNET
 from tpld.models.deeplabv2_efficientnet import DeepLabV2EfficientNet
 from tpld.models.deeplabv2_vgg16 import DeepLabV2VGG16
+from tpld.models.depthwise import hasten_depthwise
 from tpld.models.network import Heads, Network
 from tpld.models.torchvision_models import TorchvisionModel
 from tpld.models.transformers_models import TransformersModel
@@ -51,4 +52,6 @@ def build_model(config: Config, num_classes: int, heads: Heads = "single") -> Ne
         raise ConfigError(
             f"model.name: '{config.model.name}' is unknown; known: {', '.join(NETWORKS)}"
         )
-    return NETWORKS[config.model.name](config.model, num_classes, heads)
+    network = NETWORKS[config.model.name](config.model, num_classes, heads)
+    hasten_depthwise(network)
+    return network

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
 from torch.utils.data import Dataset
 
 from tpld.compute.distributed import ALONE, Processes
@@ -22,7 +21,7 @@ from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.network import Network
 from tpld.training.loop import Batch
-from tpld.training.optim import make_sgd, set_rate
+from tpld.training.optim import make_adam, make_sgd, set_rate
 from tpld.training.source import shuffled_index
 
 _SOURCE, _TARGET = 0, 1000
@@ -144,7 +143,7 @@ class AdversarialStep:
         self.adam = None
         if len(discriminators):
             rate = section.discriminator_learning_rate
-            self.adam = Adam(discriminators.parameters(), lr=rate, betas=(0.9, 0.99))
+            self.adam = make_adam(discriminators, rate)
             self.adam.param_groups[0]["base_lr"] = rate
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Adam
 from torch.utils.data import Dataset
 
 from tpld.compute.distributed import ALONE, Processes
@@ -31,7 +30,7 @@ from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.stores.predictions import Predictions
 from tpld.training.loop import Batch
-from tpld.training.optim import make_sgd
+from tpld.training.optim import make_adam, make_sgd
 from tpld.training.source import Sample, shuffled_index, source_sample
 
 
@@ -183,7 +182,7 @@ class Phase2Step:
         self.judge = runtime.processes.wrap(discriminator)
         self.optimizer = make_sgd(network, training, section.learning_rate)
         rate = section.discriminator_learning_rate
-        self.adam = Adam(discriminator.parameters(), lr=rate, betas=(0.9, 0.99))
+        self.adam = make_adam(discriminator, rate)
 
     def __call__(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Train on P easy and P hard crops; returns each loss before its weight."""
