@@ -1,4 +1,4 @@
-"""Backward over forward pass of every depthwise convolution of EfficientNet-Lite0, torch's and ours.
+"""Backward over forward pass of EfficientNet-Lite0's depthwise convolutions, torch's and ours.
 
     python benchmarks/depthwise.py [--batch 4] [--crop 192 256] [--out depthwise.csv]
 

@@ -21,8 +21,7 @@ from tpld.core.mixture import predict as predict_pixels
 from tpld.data.decode import decode_image
 from tpld.errors import ConfigError, DataError
 from tpld.models.card import Card, read_card
-from tpld.models.inference import predict_views
-from tpld.models.weights import load_trained
+from tpld.models.inference import load_predictor, predict_views
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 # An image of about the proportions of the training images is stretched as they were.
@@ -82,7 +81,7 @@ def predict(
     files = find_images(images, out)
     values = _values(card, wanted.label_ids)
     runtime = resolve(compute)
-    network = load_trained(card.config(compute), len(card.names), model, runtime).eval()
+    network = load_predictor(card.config(compute), len(card.names), model, runtime)
     counts, certain = np.zeros(256, np.int64), np.zeros(256)
     problems: list[str] = []
     names = list(files)

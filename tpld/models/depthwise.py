@@ -54,7 +54,7 @@ def _conv_forward(conv: nn.Conv2d, image: Tensor, weight: Tensor, bias: Tensor |
     return depthwise_conv2d(image, weight, bias, conv.stride, _pair(conv.padding), conv.dilation)
 
 
-def _pair(padding: Any) -> tuple[int, int]:
+def _pair(padding: Any) -> tuple[int, ...]:
     assert not isinstance(padding, str)  # see `_is_ours`
     return padding
 
@@ -63,9 +63,9 @@ def depthwise_conv2d(
     image: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
 ) -> Tensor:
     """`torch.nn.functional.conv2d` with a group a channel; differentiable once.
 
@@ -105,18 +105,22 @@ class _Depthwise(torch.autograd.Function):
         return functional.conv2d(image, weight, bias, *geometry, groups=image.shape[1])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         """Ours; each of the three only where it is asked for."""
-        image, weight = ctx.saved_tensors
-        of_image = of_weight = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_image = _image_gradient(gradient, weight, image.shape, ctx.geometry)
-        if ctx.needs_input_grad[1]:
-            of_weight = _weight_gradient(gradient, image, weight, ctx.geometry)
-        if ctx.needs_input_grad[2]:
-            of_bias = gradient.sum((0, 2, 3))
-        return of_image, of_weight, of_bias, None
+        return _gradients(ctx, *grad_outputs)
+
+
+@once_differentiable
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    image, weight = ctx.saved_tensors
+    of_image = of_weight = of_bias = None
+    if ctx.needs_input_grad[0]:
+        of_image = _image_gradient(gradient, weight, image.shape, ctx.geometry)
+    if ctx.needs_input_grad[1]:
+        of_weight = _weight_gradient(gradient, image, weight, ctx.geometry)
+    if ctx.needs_input_grad[2]:
+        of_bias = gradient.sum((0, 2, 3))
+    return of_image, of_weight, of_bias, None
 
 
 def _image_gradient(gradient: Tensor, weight: Tensor, shape: torch.Size, geometry: Any) -> Tensor:

@@ -1,6 +1,8 @@
-"""Applying a network to one image at a scale, with its mirror image."""
+"""A trained network that only predicts: one image at a scale, with its mirror image."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,7 +10,19 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 
 from tpld.compute.runtime import Runtime
+from tpld.config import Config
 from tpld.data.normalise import normalise
+from tpld.models.folding import fold_batch_norm
+from tpld.models.network import Network
+from tpld.models.weights import load_trained
+
+
+def load_predictor(config: Config, num_classes: int, path: Path, runtime: Runtime) -> Network:
+    """The network of a checkpoint in evaluation mode, with BatchNorm folded into convolutions.
+
+    Arguments and errors are those of `load_trained`.
+    """
+    return fold_batch_norm(load_trained(config, num_classes, path, runtime).eval())
 
 
 @torch.inference_mode()

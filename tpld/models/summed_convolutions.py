@@ -61,22 +61,26 @@ class _Summed(torch.autograd.Function):
         return _sum([functional.conv2d(features, w, b, 1, d, d) for w, b, d in branches])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         """Two products of matrices, for all branches at once."""
-        features, *weights = ctx.saved_tensors
-        batch, channels, height, width = features.shape
-        classes, count = gradient.shape[1], len(weights)
-        shifted = [functional.unfold(gradient, 3, d, d) for d in ctx.dilations]
-        # A shift forward of the gradient meets the tap that looks backward: turned kernels.
-        taps = torch.cat(shifted, 1).transpose(1, 2).reshape(batch * height * width, -1)
-        of_features = None
-        if ctx.needs_input_grad[0]:
-            turned = [w.flip(2, 3).permute(0, 2, 3, 1).reshape(-1, channels) for w in weights]
-            rows = (taps @ torch.cat(turned)).view(batch, height, width, channels)
-            of_features = rows.permute(0, 3, 1, 2)
-        pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)
-        products = (taps.t() @ pixels).view(count, classes, 3, 3, channels)
-        of_weights = products.flip(2, 3).permute(0, 1, 4, 2, 3).unbind()
-        of_bias = gradient.sum((0, 2, 3))
-        return of_features, None, *of_weights, *[of_bias] * count
+        return _gradients(ctx, *grad_outputs)
+
+
+@once_differentiable
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    features, *weights = ctx.saved_tensors
+    batch, channels, height, width = features.shape
+    classes, count = gradient.shape[1], len(weights)
+    shifted = [functional.unfold(gradient, 3, d, d) for d in ctx.dilations]
+    # A shift forward of the gradient meets the tap that looks backward: turned kernels.
+    taps = torch.cat(shifted, 1).transpose(1, 2).reshape(batch * height * width, -1)
+    of_features = None
+    if ctx.needs_input_grad[0]:
+        turned = [w.flip(2, 3).permute(0, 2, 3, 1).reshape(-1, channels) for w in weights]
+        rows = (taps @ torch.cat(turned)).view(batch, height, width, channels)
+        of_features = rows.permute(0, 3, 1, 2)
+    pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)
+    products = (taps.t() @ pixels).view(count, classes, 3, 3, channels)
+    of_weights = products.flip(2, 3).permute(0, 1, 4, 2, 3).unbind()
+    of_bias = gradient.sum((0, 2, 3))
+    return of_features, None, *of_weights, *[of_bias] * count

@@ -32,12 +32,11 @@ def predict_images(
         return None
     # torch is loaded only where there is something to predict.
     from tpld.compute.runtime import resolve
-    from tpld.models.inference import predict_views
-    from tpld.models.weights import load_trained
+    from tpld.models.inference import load_predictor, predict_views
 
     config = experiment.config.of(method)
     runtime = resolve(config.compute)
-    network = load_trained(config, len(experiment.classes.names), model, runtime).eval()
+    network = load_predictor(config, len(experiment.classes.names), model, runtime)
     found = []
     for image in images:
         scale, mirror = config.dump.scale, config.dump.mirror

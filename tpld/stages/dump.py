@@ -14,8 +14,7 @@ from tpld.config import Config
 from tpld.dag.settings import settings_of
 from tpld.data.cache import Cache
 from tpld.data.sources import class_table
-from tpld.models.inference import predict_views
-from tpld.models.weights import load_trained
+from tpld.models.inference import load_predictor, predict_views
 from tpld.stores.parts import WHOLE, Part
 from tpld.stores.predictions import measure_predictions, new_predictions
 from tpld.stores.provenance import fingerprint, made_from, record
@@ -33,7 +32,7 @@ def dump(config: Config, model: Path, images: Path, out: Path, part: Part = WHOL
     runtime = resolve(config.compute)
     table, settings = class_table(config), config.dump
     cache = Cache(images, table)
-    network = load_trained(config, len(table.names), model, runtime).eval()
+    network = load_predictor(config, len(table.names), model, runtime)
 
     def logits_of(image: np.ndarray) -> np.ndarray:
         views = predict_views(network, image, settings.scale, settings.mirror, runtime)

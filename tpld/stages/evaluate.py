@@ -19,8 +19,7 @@ from tpld.evaluation.confusions import confusions_to_table
 from tpld.evaluation.metrics import confusion_matrix
 from tpld.evaluation.protocols import stamp
 from tpld.models.deeplabv2 import upsample
-from tpld.models.inference import predict_views
-from tpld.models.weights import load_trained
+from tpld.models.inference import load_predictor, predict_views
 from tpld.stages.common import write_csv
 
 
@@ -36,7 +35,7 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
     """
     runtime, table = resolve(config.compute), class_table(config)
     cache = Cache(data, table)
-    network = load_trained(config, len(table.names), model, runtime).eval()
+    network = load_predictor(config, len(table.names), model, runtime)
     wanted = config.evaluation.protocols[-1 if single else 0 :]
     classes, sizes = len(table.names), {cache.size(i) for i in range(len(cache))}
     totals = [np.zeros((classes, classes), np.int64) for _ in wanted]
