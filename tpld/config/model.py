@@ -43,8 +43,9 @@ class Compute(Section):
     """`auto`: the GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 autocast where the hardware has it, else float32."""
-    channels_last: bool = True
-    """Memory format of convolutions; faster on recent CPUs and GPUs."""
+    channels_last: Literal["auto"] | bool = "auto"
+    """Memory format of convolutions. `auto`: the faster one, which is true but for ResNet-18 and 34
+    in float32 on a CPU."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of training and prediction; 0: all cores of the machine."""
     workers: int = Field(default=-1, ge=-1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional as F
+from torch.nn import functional
 
 from tpld.compute.runtime import Runtime
 from tpld.config import Config
@@ -43,7 +43,23 @@ def predict_views(
     """
     size = [max(1, round(n * scale)) for n in image.shape[:2]]
     pixels = torch.from_numpy(image.copy()).to(runtime.device).permute(2, 0, 1)
-    view = normalise(F.resize(pixels, size, antialias=True))[None]
+    view = normalise(_resized(pixels, size))[None]
     views = torch.cat([view, view.flip(-1)]) if mirror else view
     with runtime.autocast():
         return network(runtime.images(views)).float()
+
+
+def _resized(pixels: Tensor, size: list[int]) -> Tensor:
+    """uint8 (3, H, W) bilinear with antialiasing, the very numbers of torchvision's `resize`.
+
+    Whose module loads torch's compiler (`tpld.compute.compiler`).
+    """
+    if list(pixels.shape[1:]) == size:
+        return pixels
+    vectors = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+    whole = pixels.device.type == "cpu" and vectors  # then torch resizes uint8 itself
+    image = pixels[None] if whole else pixels[None].float()
+    made = functional.interpolate(
+        image, size=size, mode="bilinear", align_corners=False, antialias=True
+    )[0]
+    return made if whole else made.round_().to(torch.uint8)

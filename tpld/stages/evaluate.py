@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tpld.compute.overlap import overlap
 from tpld.compute.progress import progress
 from tpld.compute.runtime import Runtime, resolve
 from tpld.config import Config, Protocol
@@ -33,19 +34,23 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
         single: the last protocol alone, for the curves over rounds.
         out: CSV with columns protocol, truth, predicted, pixels; every figure derives from it.
     """
-    runtime, table = resolve(config.compute), class_table(config)
+    runtime, table = resolve(config.compute, config.model.name), class_table(config)
     cache = Cache(data, table)
     network = load_predictor(config, len(table.names), model, runtime)
     wanted = config.evaluation.protocols[-1 if single else 0 :]
     classes, sizes = len(table.names), {cache.size(i) for i in range(len(cache))}
     totals = [np.zeros((classes, classes), np.int64) for _ in wanted]
+
+    def predict(i: int, image: np.ndarray) -> list[np.ndarray]:
+        return [predict_image(network, image, protocol, runtime) for protocol in wanted]
+
+    def count(i: int, predictions: list[np.ndarray]) -> None:
+        truth = cache.label(i)
+        for prediction, total in zip(predictions, totals, strict=True):
+            total += confusion_matrix(truth, prediction, classes)
+
     with progress(f"evaluating {data.name}", len(cache)) as tick:
-        for i in range(len(cache)):
-            image, truth = cache.image(i), cache.label(i)
-            for protocol, total in zip(wanted, totals, strict=True):
-                prediction = predict_image(network, image, protocol, runtime)
-                total += confusion_matrix(truth, prediction, classes)
-            tick(i + 1)
+        overlap(len(cache), lambda i: np.array(cache.image(i)), predict, count, tick)
     stamps = [stamp(protocol, sizes, classes) for protocol in wanted]
     write_csv(confusions_to_table(dict(zip(stamps, totals, strict=True)), table.names), out)
 

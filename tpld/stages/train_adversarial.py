@@ -38,7 +38,10 @@ def train_adversarial(
 
     `target` holds no ground truth. `model` is the source model, or None for the initial weights.
     """
-    runtime, settings = resolve(config.compute), settings_of(config, "train_adversarial", method)
+    runtime, settings = (
+        resolve(config.compute, config.model.name),
+        settings_of(config, "train_adversarial", method),
+    )
     recipe = recipe_of(config, parse_method(method))
     assert isinstance(recipe, Adversarial)
     torch.manual_seed(seed)

@@ -55,7 +55,10 @@ def train_phase2(
     Raises:
         ConfigError: source images are needed and not given.
     """
-    runtime, settings = resolve(config.compute), settings_of(config, "train_phase2", method)
+    runtime, settings = (
+        resolve(config.compute, config.model.name),
+        settings_of(config, "train_phase2", method),
+    )
     torch.manual_seed(seed + 1000 * (round_index + 1))  # of the discriminator's weights
     data = _opened(config, inputs)
     network = load_trained(config, len(data.log_threshold), inputs.model, runtime)

@@ -51,7 +51,10 @@ def train_round(
     config: Config, method: str, seed: int, round_index: int, inputs: RoundInputs, out: Path
 ) -> None:
     """Retrain a checkpoint on pseudo labels; write model.safetensors, history.csv and run.json."""
-    runtime, settings = resolve(config.compute), settings_of(config, "train_round", method)
+    runtime, settings = (
+        resolve(config.compute, config.model.name),
+        settings_of(config, "train_round", method),
+    )
     torch.manual_seed(seed)
     row = parse_method(method)
     table, data = class_table(config), _read(config, row, inputs)

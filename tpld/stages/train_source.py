@@ -21,7 +21,10 @@ from tpld.training.source import SourceBatches, SourceStep
 
 def train_source(config: Config, seed: int, data: Path, out: Path) -> None:
     """Train on the cache `data`; write model.safetensors, history.csv and run.json into `out`."""
-    runtime, settings = resolve(config.compute), settings_of(config, "train_source")
+    runtime, settings = (
+        resolve(config.compute, config.model.name),
+        settings_of(config, "train_source"),
+    )
     torch.manual_seed(seed)
     table = class_table(config)
     network = build_model(config, len(table.names))
