@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from tpld.compute.runtime import resolve
 from tpld.config import Compute
 from tpld.errors import StoreError, TrainingError
+from tpld.training import loop
 from tpld.training.loop import Task, finish, run
 
 
@@ -74,6 +75,29 @@ def test_a_run_counts_its_steps(make_task, runtime):
     assert history["step"].tolist() == [0, 1, 2, 3, 4]
     assert list(history.columns) == ["step", "loss"]
     assert history.attrs["seconds"] > 0
+
+
+def test_losses_that_are_read_later_are_the_same(make_task, runtime, monkeypatch):
+    wanted, weights = outcome(make_task(steps=8, every=100), runtime)
+    monkeypatch.setitem(loop._READ_EVERY, "cpu", 3)
+    history, others = outcome(make_task(steps=8, every=100), runtime)
+    assert history.equals(wanted)
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_a_loss_that_is_read_later_still_names_its_own_step(make_task, runtime, monkeypatch):
+    monkeypatch.setitem(loop._READ_EVERY, "cpu", 5)
+    task = make_task(steps=9, every=100, plus={2: float("nan")})
+    with pytest.raises(TrainingError, match="step 2: loss is nan on the batch image2a, image2b"):
+        run(task, runtime)
+
+
+def test_a_resume_point_holds_every_loss_so_far(make_task, runtime, monkeypatch):
+    monkeypatch.setitem(loop._READ_EVERY, "cpu", 5)
+    with pytest.raises(Interrupted):
+        run(make_task(steps=9, every=3, die_at=4), runtime)
+    history, _ = outcome(make_task(steps=9, every=3), runtime)
+    assert history["step"].tolist() == list(range(9))
 
 
 @pytest.mark.parametrize("die_at", [1, 2, 5, 8])

@@ -80,7 +80,7 @@ def predict(
     card = read_card(model, config)
     files = find_images(images, out)
     values = _values(card, wanted.label_ids)
-    runtime = resolve(compute, card.model.name)
+    runtime = resolve(compute)
     network = load_predictor(card.config(compute), len(card.names), model, runtime)
     counts, certain = np.zeros(256, np.int64), np.zeros(256)
     problems: list[str] = []

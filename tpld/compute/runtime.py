@@ -15,7 +15,7 @@ from tpld.compute.launch import threads_of
 from tpld.config import Compute
 from tpld.errors import DeviceError
 
-# A tenth faster so in float32 on a CPU; deeper ones and EfficientNet are not.
+# Trained a tenth faster so in float32 on a CPU. Deeper ones, EfficientNet and prediction are not.
 _CHANNELS_FIRST = ("deeplabv2_resnet18", "deeplabv2_resnet34")
 
 
@@ -58,7 +58,7 @@ class Runtime:
 def resolve(compute: Compute, network: str = "") -> Runtime:
     """Choose device and precision, set the number of CPU threads, and meet the other processes.
 
-    `network` is the name of the model, for which the memory format is chosen.
+    `network` is the name of the model that is trained, for which the memory format is chosen.
 
     The thread count comes from the configuration or the machine, never from Snakemake's
     ``--cores``: sums in another order would give other weights.
@@ -93,7 +93,8 @@ def _fix_order_of_sums(wanted: bool) -> None:
     if wanted:
         # Read when cuBLAS starts, which nothing has made it do before this.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    if wanted != torch.are_deterministic_algorithms_enabled():  # the call loads torch's compiler
+        torch.use_deterministic_algorithms(wanted, warn_only=True)
     deterministic = torch.utils.deterministic
     deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
 

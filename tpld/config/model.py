@@ -44,8 +44,8 @@ class Compute(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 autocast where the hardware has it, else float32."""
     channels_last: Literal["auto"] | bool = "auto"
-    """Memory format of convolutions. `auto`: the faster one, which is true but for ResNet-18 and 34
-    in float32 on a CPU."""
+    """Memory format of convolutions. `auto`: the faster one, which is true but for the training of
+    ResNet-18 and 34 in float32 on a CPU."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of training and prediction; 0: all cores of the machine."""
     workers: int = Field(default=-1, ge=-1)

@@ -21,8 +21,10 @@ def confident_counts(
     prediction = checks.class_ids("prediction", prediction, num_classes)
     excess = np.ascontiguousarray(excess_of_prediction, dtype=np.float32)
     checks.same_shape(prediction=prediction, excess_of_prediction=excess)
-    counts = _confident_counts(prediction, excess, num_classes)
-    return counts.sum(axis=1), counts[:, 1].copy()
+    ids = np.ascontiguousarray(prediction).ravel()
+    words = ids[: len(ids) // 8 * 8].view(np.uint64)
+    counts = _confident_counts(ids, words, excess.ravel(), num_classes)
+    return counts[:, 0].copy(), counts[:, 1].copy()
 
 
 def image_confidence(
@@ -55,10 +57,26 @@ def image_confidence(
 
 
 @njit(cache=True, nogil=True)
-def _confident_counts(prediction, excess, num_classes):
-    """counts[k, 0]: pixels of class k under the bar; counts[k, 1]: at it or above."""
+def _confident_counts(prediction, words, excess, num_classes):
+    """counts[k]: pixels of class k, and those of them at the bar or above. Pixels in a row.
+
+    Eight neighbours, one word of 64 bits, mostly are of one class: then two additions count them.
+    """
     counts = np.zeros((num_classes, 2), np.int64)
-    for y in range(prediction.shape[0]):
-        for x in range(prediction.shape[1]):
-            counts[prediction[y, x], np.uint8(excess[y, x] >= 0)] += 1
+    first_byte, repeat = np.uint64(0xFF), np.uint64(0x0101010101010101)
+    for word in range(len(words)):
+        first = words[word] & first_byte
+        if words[word] == first * repeat:
+            above = 0
+            for x in range(8 * word, 8 * word + 8):
+                above += excess[x] >= 0
+            counts[first, 0] += 8
+            counts[first, 1] += above
+        else:
+            for x in range(8 * word, 8 * word + 8):
+                counts[prediction[x], 0] += 1
+                counts[prediction[x], 1] += excess[x] >= 0
+    for x in range(8 * len(words), len(prediction)):
+        counts[prediction[x], 0] += 1
+        counts[prediction[x], 1] += excess[x] >= 0
     return counts

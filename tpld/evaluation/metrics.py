@@ -51,23 +51,30 @@ def _as_bytes(ids: np.ndarray) -> np.ndarray:
 def _count_pairs(truth, prediction, truth_words, prediction_words, num_classes, parts):
     """Pixels of each pair of bytes, int64 (K, 256): the pair is the index, nothing is tested.
 
-    Eight neighbours, one word of 64 bits, mostly hold the same pair: then one addition counts them
-    all. Where they do not, even and odd pixels count into tables of their own, because adding to
-    the same counter twice in a row waits for the first addition to reach memory.
+    Eight neighbours, one word of 64 bits, mostly hold the same pair, and so do the next eight: a
+    run of such words is counted aside and added once. Where they do not, even and odd pixels count
+    into tables of their own, because adding to the same counter twice in a row waits for the first
+    addition to reach memory.
     """
     tables = np.zeros((parts, 2, 1 << 16), np.uint32)
     first_byte, repeat = np.uint64(0xFF), np.uint64(0x0101010101010101)
     for part in prange(parts):
         start, stop = part * len(truth_words) // parts, (part + 1) * len(truth_words) // parts
         even, odd = tables[part, 0], tables[part, 1]
+        run_a = run_b = np.uint64(0)
+        run = np.uint32(0)
         for word in range(start, stop):
             a, b = truth_words[word], prediction_words[word]
-            if a == (a & first_byte) * repeat and b == (b & first_byte) * repeat:
-                even[(a & first_byte) << np.uint64(8) | b & first_byte] += np.uint32(8)
+            if a == run_a and b == run_b:
+                run += np.uint32(8)
+            elif a == (a & first_byte) * repeat and b == (b & first_byte) * repeat:
+                even[_pair(run_a & first_byte, run_b & first_byte)] += run
+                run_a, run_b, run = a, b, np.uint32(8)
             else:
                 for i in range(8 * word, 8 * word + 8, 2):
                     even[_pair(truth[i], prediction[i])] += np.uint32(1)
                     odd[_pair(truth[i + 1], prediction[i + 1])] += np.uint32(1)
+        even[_pair(run_a & first_byte, run_b & first_byte)] += run
     for i in range(8 * len(truth_words), len(truth)):
         tables[0, 0, _pair(truth[i], prediction[i])] += np.uint32(1)
     total = np.zeros(num_classes << 8, np.int64)

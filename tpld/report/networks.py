@@ -35,7 +35,7 @@ def predict_images(
     from tpld.models.inference import load_predictor, predict_views
 
     config = experiment.config.of(method)
-    runtime = resolve(config.compute, config.model.name)
+    runtime = resolve(config.compute)
     network = load_predictor(config, len(experiment.classes.names), model, runtime)
     found = []
     for image in images:

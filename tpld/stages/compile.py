@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from tpld.core.losses import easy_loss, self_training_loss
 from tpld.core.mixture import log_probabilities, predict
 from tpld.core.thresholds import ConfidenceRanks
 from tpld.evaluation.metrics import confusion_matrix
+from tpld.models.depthwise import depthwise_conv2d
 from tpld.stages.label import label_image
 from tpld.stores.code import keep_all
 
@@ -23,7 +26,7 @@ def compile_kernels() -> None:
 
     numba keeps what it compiles beside the modules, and compiles again only what has changed.
     """
-    steps = (_label, _threshold, _evaluate, _lose, keep_all)
+    steps = (_label, _threshold, _evaluate, _lose, _convolve, keep_all)
     with progress("compiling kernels", len(steps)) as tick:
         for done, step in enumerate(steps, 1):
             step()
@@ -62,3 +65,11 @@ def _lose() -> None:
     self_training_loss(logits, label, torch.tensor([True, False]), bars).backward()
     soft = torch.full(logits.shape, 1 / _CLASSES)
     easy_loss(logits, soft, torch.ones(2, 8, 8), bars).backward()
+
+
+def _convolve() -> None:
+    for kind, stride in product((torch.float32, torch.bfloat16), (1, 2)):
+        image = torch.zeros(1, 2, 6, 6, dtype=kind, requires_grad=True)
+        weight = torch.zeros(2, 1, 3, 3, dtype=kind, requires_grad=True)
+        geometry = ((stride, stride), (1, 1), (1, 1))
+        depthwise_conv2d(image, weight, None, *geometry).sum().backward()

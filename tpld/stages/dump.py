@@ -29,7 +29,7 @@ def dump(config: Config, model: Path, images: Path, out: Path, part: Part = WHOL
     Raises:
         StoreError: the disk is too small for it; nothing is written then.
     """
-    runtime = resolve(config.compute, config.model.name)
+    runtime = resolve(config.compute)
     table, settings = class_table(config), config.dump
     cache = Cache(images, table)
     network = load_predictor(config, len(table.names), model, runtime)

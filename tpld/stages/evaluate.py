@@ -34,7 +34,7 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
         single: the last protocol alone, for the curves over rounds.
         out: CSV with columns protocol, truth, predicted, pixels; every figure derives from it.
     """
-    runtime, table = resolve(config.compute, config.model.name), class_table(config)
+    runtime, table = resolve(config.compute), class_table(config)
     cache = Cache(data, table)
     network = load_predictor(config, len(table.names), model, runtime)
     wanted = config.evaluation.protocols[-1 if single else 0 :]

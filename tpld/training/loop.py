@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -35,6 +35,16 @@ from tpld.training.stop import Stop, stop_between_steps
 
 log = logging.getLogger("tpld")
 Batch = dict[str, Any]
+# Steps whose losses are read at once: each reading waits until a GPU has done all it was asked.
+_READ_EVERY = {"cpu": 1, "cuda": 10}
+
+
+class _Taken(NamedTuple):
+    """A step that was taken: its losses, perhaps still being computed, and the images of it."""
+
+    step: int
+    losses: dict[str, Tensor]
+    names: list[str]
 
 
 @dataclass
@@ -89,18 +99,24 @@ def _train(task: Task, runtime: Runtime, stop: Stop) -> pd.DataFrame:
         sampler=range(start, task.steps),
         num_workers=runtime.workers,
         worker_init_fn=_begin_worker,
+        pin_memory=runtime.device.type == "cuda",  # a copy from there need not be waited for
         # Its own: else each start would draw a seed from the random state just restored.
         generator=torch.Generator(),
     )
+    every = _READ_EVERY[runtime.device.type]
+    unread = list[_Taken]()
     with progress(task.title, task.steps, start) as tick:
         for step, batch in zip(range(start, task.steps), loader, strict=True):
-            losses = _joint(task.step(batch, step), runtime.processes)
-            _check_finite(losses, step, batch, task, runtime.processes)
-            task.history.append({"step": step, **losses})
+            unread.append(_Taken(step, task.step(batch, step), batch["names"]))
             done = step + 1
-            tick(done, " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
             stopping = _any(stop.wanted, runtime)
-            if done < task.steps and (stopping or done % task.checkpoint_every == 0):
+            saving = stopping or done % task.checkpoint_every == 0
+            if saving or len(unread) == every or done == task.steps:
+                _read(unread, task, runtime.processes)
+            losses = task.history[-1] if task.history else {}
+            shown = (f"{k} {value:.3f}" for k, value in losses.items() if k != "step")
+            tick(done, " ".join(shown))
+            if saving and done < task.steps:
                 _save(task, done, runtime.processes)
             if stopping:
                 stop.now()
@@ -126,25 +142,31 @@ def finish(task: Task) -> None:
     task.state.unlink(missing_ok=True)
 
 
+def _read(unread: list[_Taken], task: Task, processes: Processes) -> None:
+    """Add steps to the history, once their losses are known to be finite; empties the list.
+
+    The losses are those of the joint batch: those of its parts add up.
+    """
+    table = torch.stack([torch.stack([v.float() for v in t.losses.values()]) for t in unread])
+    rows = (processes.sum(table) if processes.size > 1 else table).tolist()
+    for taken, values in zip(unread, rows, strict=True):
+        losses = dict(zip(taken.losses, values, strict=True))
+        _check_finite(losses, taken, task, processes)
+        task.history.append({"step": taken.step, **losses})
+    unread.clear()
+
+
 def _check_finite(
-    losses: dict[str, float], step: int, batch: Batch, task: Task, processes: Processes
+    losses: dict[str, float], taken: _Taken, task: Task, processes: Processes
 ) -> None:
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad:
-        names = [name for part in processes.gather(batch["names"]) for name in part]
+        names = [name for part in processes.gather(taken.names) for name in part]
         raise TrainingError(
-            f"step {step}: {', '.join(bad)} is {losses[bad[0]]} on the batch "
+            f"step {taken.step}: {', '.join(bad)} is {losses[bad[0]]} on the batch "
             f"{', '.join(names)}. Lower the learning rate, use compute.precision: "
             f"float32, or look at these files. To start over, delete {task.state}"
         )
-
-
-def _joint(losses: dict[str, Tensor], processes: Processes) -> dict[str, float]:
-    """The losses of the joint batch: those of its parts add up."""
-    if processes.size == 1:
-        return {name: value.item() for name, value in losses.items()}
-    total = processes.sum(torch.stack([value.float() for value in losses.values()]))
-    return dict(zip(losses, total.tolist(), strict=True))
 
 
 def _any(here: bool, runtime: Runtime) -> bool:
