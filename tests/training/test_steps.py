@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tpld.compute.compiler import plain_optimizer
 from tpld.config import Config, Loss, Phase2, SelfTraining, SourceTraining
 from tpld.core.losses import easy_loss
 from tpld.core.self_information import adversarial_loss, discriminator_loss, self_information
@@ -321,3 +322,18 @@ def test_the_optimisers_of_phase_2(make_network, runtime):
     assert setup.step.adam.param_groups[0]["betas"] == (0.9, 0.99)
     rates = [group["lr"] for group in setup.step.optimizer.param_groups]
     assert rates == pytest.approx([5e-5, 5e-4])
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_an_optimizer_without_marks_takes_the_same_steps(kind):
+    weights = []
+    for used in (kind, plain_optimizer(kind)):
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(4, 3)
+        optimizer = used(layer.parameters(), lr=0.1, weight_decay=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            layer(torch.ones(2, 4)).square().sum().backward()
+            optimizer.step()
+        weights.append(layer.weight.detach())
+    assert torch.equal(*weights)

@@ -11,8 +11,11 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from tpld.compute.compiler import plain_optimizer
 from tpld.config import Adversarial, SelfTraining, SourceTraining
 from tpld.core.schedule import polynomial_decay
+
+_SGD, _Adam, _AdamW = plain_optimizer(SGD), plain_optimizer(Adam), plain_optimizer(AdamW)
 
 
 def make_sgd(
@@ -21,7 +24,7 @@ def make_sgd(
     """SGD over the trainable parameters, those of `network.head` at `head_factor` times it."""
     groups = _groups(network, rate, section.head_factor)
     decay = section.weight_decay
-    return SGD(groups, momentum=section.momentum, weight_decay=decay, fused=True)
+    return _SGD(groups, momentum=section.momentum, weight_decay=decay, fused=True)
 
 
 def make_source_optimizer(network: nn.Module, section: SourceTraining) -> Optimizer:
@@ -29,12 +32,12 @@ def make_source_optimizer(network: nn.Module, section: SourceTraining) -> Optimi
     if section.optimizer == "sgd":
         return make_sgd(network, section, section.learning_rate)
     groups = _groups(network, section.learning_rate, section.head_factor)
-    return AdamW(groups, weight_decay=section.weight_decay, fused=True)
+    return _AdamW(groups, weight_decay=section.weight_decay, fused=True)
 
 
 def make_adam(discriminators: nn.Module, rate: float) -> Adam:
     """Adam of the discriminators, as AdaptSegNet trains them (METHOD 9 and 10)."""
-    return Adam(discriminators.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
+    return _Adam(discriminators.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
 
 
 def _groups(network: nn.Module, rate: float, head_factor: float) -> list[dict[str, Any]]:
