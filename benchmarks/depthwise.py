@@ -13,14 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-# As the command line of tpld sets them, before torch starts its threads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "100000")
-
+import tpld.cli  # noqa: F401, I001  (sets how OpenMP waits, before torch is loaded)
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from tpld.compute.memory import keep_memory
 from tpld.config import load_config
 from tpld.models.depthwise import depthwise_conv2d
 from tpld.models.registry import build_model
@@ -104,6 +102,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    keep_memory()  # as the command `tpld` does
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     table = pd.DataFrame(
         measure(shape, kind, options.batch, options.repeat)
