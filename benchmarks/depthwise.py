@@ -13,7 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import tpld.cli  # noqa: F401, I001  (sets how OpenMP waits, before torch is loaded)
+import tpld.cli  # noqa: F401  (sets how OpenMP waits, before torch is loaded)
+
+# isort: split
 import pandas as pd
 import torch
 from torch import Tensor, nn

@@ -115,7 +115,7 @@ class Steep(torch.nn.Module):
 
 
 def test_predictions(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(dump_stage, "load_trained", lambda *_: Steep())
+    monkeypatch.setattr(dump_stage, "load_predictor", lambda *_: Steep())
     cache = folders.cache("target_train", ("images",))
     checkpoint = tmp_path / "model.safetensors"
     checkpoint.write_bytes(b"weights")

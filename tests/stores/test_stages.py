@@ -129,7 +129,7 @@ def run_dump(folders, monkeypatch, out):
             low = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)
             return torch.cat([k * low for k in range(3)], 1)
 
-    monkeypatch.setattr(dump_stage, "load_trained", lambda *_: Brightness())
+    monkeypatch.setattr(dump_stage, "load_predictor", lambda *_: Brightness())
     cache = folders.cache("target_train", ("images",))
     checkpoint = out.parent.parent / "model.safetensors"
     checkpoint.write_bytes(b"weights")
