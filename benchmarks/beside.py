@@ -29,13 +29,7 @@ PRESET = HERE / "workflow/presets/camvid_day_dusk.yaml"
 STEP = """
 import json, resource, statistics, sys, time
 import tpld.cli                                  # sets how OpenMP waits, before torch is loaded
-try:
-    from tpld.compute.memory import keep_memory
-    from tpld.compute.compiler import leave_out_compiler
-    keep_memory()
-    leave_out_compiler()
-except ImportError:
-    pass                                         # a version without it
+getattr(tpld.cli, "begin_process", lambda: None)()  # which an older version does not have
 import torch
 from tpld.compute.runtime import resolve
 from tpld.config import Compute, load_config

@@ -13,14 +13,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import tpld.cli  # noqa: F401  (sets how OpenMP waits, before torch is loaded)
+from tpld.cli import begin_process  # importing it sets how OpenMP waits, before torch is loaded
 
 # isort: split
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tpld.compute.memory import keep_memory
 from tpld.config import load_config
 from tpld.models.depthwise import depthwise_conv2d
 from tpld.models.registry import build_model
@@ -104,7 +103,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    keep_memory()  # as the command `tpld` does
+    begin_process()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     table = pd.DataFrame(
         measure(shape, kind, options.batch, options.repeat)

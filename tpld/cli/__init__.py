@@ -24,13 +24,18 @@ from tpld.compute.lifetime import ending_well
 from tpld.compute.memory import keep_memory
 from tpld.errors import TpldError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "begin_process", "main"]
+
+
+def begin_process() -> None:
+    """What a process of our own does before it loads torch: keep memory, leave out the compiler."""
+    keep_memory()
+    leave_out_compiler()
 
 
 def main() -> None:
     """Run the command line; errors that a user can mend are printed without a traceback."""
-    keep_memory()
-    leave_out_compiler()
+    begin_process()
     try:
         with ending_well():
             app()

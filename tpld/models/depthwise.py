@@ -203,28 +203,35 @@ def _correlate(sums, gradient, image, stride, padding, dilation):
                 x = image[n, r].reshape(-1)[first:]
                 for j in range(kw):
                     shift = j * dilation[1] - padding[1]
-                    q = max(0, -(shift // stride[1]))  # the first column with an image pixel
+                    first_column = max(0, -(shift // stride[1]))  # the first on an image pixel
                     end = min(columns, (width - 1 - shift) // stride[1] + 1)
-                    while q + _AHEAD * side <= end:
-                        _add_four(
-                            own[i, j],
-                            g[q * channels :],
-                            x[(q * stride[1] + shift) * channels :],
-                            side * channels,
-                            side * channels * stride[1],
-                        )
-                        q += _AHEAD * side
-                    for q_left in range(q, end):
-                        left = own[i, j]
-                        g_left = g[q_left * channels :]
-                        x_left = x[(q_left * stride[1] + shift) * channels :]
-                        for c in range(count):
-                            left[c] += widened(g_left[c]) * widened(x_left[c])
+                    line = x[(first_column * stride[1] + shift) * channels :]
+                    _add_row(
+                        own[i, j], g[first_column * channels :], line, end - first_column,
+                        side, count, channels, channels * stride[1],
+                    )  # fmt: skip
         for i in range(kh):
             for j in range(kw):
                 sums[n, i, j, first : first + count] = own[i, j, :count]
                 for k in range(1, side):
                     sums[n, i, j, first : first + count] += own[i, j, k * count : (k + 1) * count]
+
+
+@njit(cache=True, inline="always", fastmath={"contract"})
+def _add_row(total, g, x, columns, side, count, g_step, x_step):
+    """Add the products of two rows, g_step and x_step from column to column.
+
+    total (side * count,): `side` neighbouring columns of `count` channels; what is left at the end
+    of a row goes to the first of them.
+    """
+    q, ahead = 0, _AHEAD * side
+    while q + ahead <= columns:
+        _add_four(total, g[q * g_step :], x[q * x_step :], side * g_step, side * x_step)
+        q += ahead
+    for left in range(q, columns):
+        a, b = g[left * g_step :], x[left * x_step :]
+        for c in range(count):
+            total[c] += widened(a[c]) * widened(b[c])
 
 
 @njit(cache=True, inline="always", fastmath={"contract"})
