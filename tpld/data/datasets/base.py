@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Reader = Literal["index", "first_of_16_bit"]
+Reader = Literal["index", "first_of_16_bit", "color"]
+RGB = tuple[int, int, int]
 
 # Training id = position. Names as in the tables, colours of Cityscapes.
 CLASSES: dict[str, tuple[int, int, int]] = {
@@ -32,11 +33,33 @@ CLASSES: dict[str, tuple[int, int, int]] = {
 
 
 class Label(NamedTuple):
-    """One value of the label files: its name there, and the class it stands for, if any."""
+    """One value of the label files: its name there, the class it stands for, and its colour.
+
+    Attributes:
+        id: the value; of files that hold colours, a number of our own.
+        name: what the data set's authors call it.
+        stands_for: the class of `CLASSES` that it is unless a configuration maps it; None: none.
+        color: its colour in files that hold colours (reader ``color``).
+    """
 
     id: int
     name: str
     stands_for: str | None
+    color: RGB | None = None
+
+
+class Part(NamedTuple):
+    """Folders of one part of a data set, below its root.
+
+    Attributes:
+        images: folder of the images.
+        labels: folder of the label files; None: its authors publish none for this part.
+        only: pattern of the names that belong to it (`fnmatch`; ``*`` matches slashes too).
+    """
+
+    images: str
+    labels: str | None
+    only: str = "*"
 
 
 @dataclass(frozen=True)
@@ -48,9 +71,9 @@ class Dataset:
         name: name in benchmarks (``gta5`` in ``gta5_cityscapes``).
         title: name for people.
         labels: the label table, one entry a value that its files hold (255 is always ignored).
-        train: image folder and label folder of the training part, below the root.
-        val: the same of its own validation part; None: it has none, a list can name one.
-        image_suffix: what follows a name in the image folder.
+        train: its training part.
+        val: its own validation part; None: it has none, a list can name one.
+        image_suffix: what follows a name in the image folder; several where its files differ.
         label_suffix: what follows a name in the label folder.
         reader: how ids are read from a label file.
         size: height and width of its images; None: they vary.
@@ -64,9 +87,9 @@ class Dataset:
     name: str
     title: str
     labels: tuple[Label, ...]
-    train: tuple[str, str]
-    val: tuple[str, str] | None
-    image_suffix: str
+    train: Part
+    val: Part | None
+    image_suffix: str | tuple[str, ...]
     label_suffix: str
     layout: str
     source: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tpld.data.datasets.base import CLASSES, Dataset, Label
+from tpld.data.datasets.base import CLASSES, Dataset, Label, Part
 
 CITYSCAPES = Dataset(
     kind="cityscapes",
@@ -50,8 +50,8 @@ CITYSCAPES = Dataset(
         Label(32, "motorcycle", "motorcycle"),
         Label(33, "bicycle", "bicycle"),
     ),
-    train=("leftImg8bit/train", "gtFine/train"),
-    val=("leftImg8bit/val", "gtFine/val"),
+    train=Part("leftImg8bit/train", "gtFine/train"),
+    val=Part("leftImg8bit/val", "gtFine/val"),
     image_suffix="_leftImg8bit.png",
     label_suffix="_gtFine_labelIds.png",
     layout="leftImg8bit/{train,val}/<city>/*_leftImg8bit.png and "

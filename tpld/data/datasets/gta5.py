@@ -6,7 +6,7 @@ between images, so all are brought to one size when they are decoded (METHOD 1).
 
 from __future__ import annotations
 
-from tpld.data.datasets.base import Dataset, Label
+from tpld.data.datasets.base import Dataset, Label, Part
 from tpld.data.datasets.cityscapes import CITYSCAPES
 
 GTA5 = Dataset(
@@ -14,7 +14,7 @@ GTA5 = Dataset(
     name="gta5",
     title="GTA5 (Playing for Data)",
     labels=(*CITYSCAPES.labels, Label(34, "license plate", None)),
-    train=("images", "labels"),
+    train=Part("images", "labels"),
     val=None,
     image_suffix=".png",
     label_suffix=".png",

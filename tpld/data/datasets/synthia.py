@@ -6,7 +6,7 @@ bits a channel and turn every class into 0; a file that was once saved by them i
 
 from __future__ import annotations
 
-from tpld.data.datasets.base import Dataset, Label
+from tpld.data.datasets.base import Dataset, Label, Part
 
 SYNTHIA = Dataset(
     kind="synthia",
@@ -37,7 +37,7 @@ SYNTHIA = Dataset(
         Label(21, "wall", "wall"),
         Label(22, "lane marking", None),
     ),
-    train=("RGB", "GT/LABELS"),
+    train=Part("RGB", "GT/LABELS"),
     val=None,
     image_suffix=".png",
     label_suffix=".png",
