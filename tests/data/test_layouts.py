@@ -352,7 +352,7 @@ def test_a_missing_file_names_the_layout(kind, tmp_path):
 def test_one_condition_of_acdc(tmp_path):
     write_tree(tmp_path / "acdc", "acdc")
     assert len(list_items(configuration(tmp_path, "acdc", only="night/*"), "target_val")) == 1
-    with pytest.raises(DataError, match="no name below .* is like"):
+    with pytest.raises(DataError, match=r"no name below .* is like"):
         list_items(configuration(tmp_path, "acdc", only="night/*"), "target_train")
 
 
