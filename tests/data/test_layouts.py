@@ -319,6 +319,8 @@ def test_a_tree_of_every_kind_is_read_back(kind, tmp_path):
         assert (label[0] == label[1]).all()
         seen = [None if i == 255 else table.names[i] for i in label[0].tolist()]
         assert seen == [class_of(kind, value) for value in values]
+        assert [tuple(c) for c in table.colors.tolist()] == [CLASSES[n] for n in table.names]
+        assert table.names == DATASETS[kind].classes
 
 
 @pytest.mark.parametrize("kind", DATASETS)
@@ -347,6 +349,43 @@ def test_a_missing_file_names_the_layout(kind, tmp_path):
     with pytest.raises(DataError, match="1 of 1 label files are missing") as caught:
         list_items(configuration(tmp_path, kind), split)
     assert DATASETS[kind].layout in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16", "1"])
+def test_colours_in_files_of_other_modes(mode, tmp_path):
+    """A palette or an opaque fourth band keeps the colours; one channel has none."""
+    write_tree(tmp_path / "camvid", "camvid")
+    path = tmp_path / "camvid" / LAYOUTS["camvid"].train.label
+    table = class_table(configuration(tmp_path, "camvid"), "target_train")
+    wanted = decode_label(path, table)
+    image = Image.open(path).convert("RGB")
+    if mode == "P":
+        image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path)
+        assert (np.asarray(Image.open(path).convert("RGB")) == np.asarray(image)).all()
+    else:
+        image.convert("L" if mode == "I;16" else mode).convert(mode).save(path)
+    if mode in ("RGB", "RGBA", "P"):
+        assert (decode_label(path, table) == wanted).all()
+    else:
+        with pytest.raises(DataError, match=f"label file of mode {mode}; RGB colours are expected"):
+            decode_label(path, table)
+
+
+def test_colours_that_were_interpolated_are_named(tmp_path):
+    write_tree(tmp_path / "camvid", "camvid")
+    path = tmp_path / "camvid" / LAYOUTS["camvid"].train.label
+    Image.open(path).resize((70, 9), Image.Resampling.BILINEAR).save(path)
+    table = class_table(configuration(tmp_path, "camvid"), "target_train")
+    with pytest.raises(DataError, match=r"_L\.png: colour \(\d.* and \d+ more is none of its"):
+        decode_label(path, table)
+
+
+def test_colours_are_resized_by_the_nearest(tmp_path):
+    write_tree(tmp_path / "camvid", "camvid")
+    path = tmp_path / "camvid" / LAYOUTS["camvid"].train.label
+    table = class_table(configuration(tmp_path, "camvid"), "target_train")
+    whole = decode_label(path, table)
+    assert (decode_label(path, table, (1, 64)) == np.repeat(whole[:1], 2, axis=1)).all()
 
 
 def test_one_condition_of_acdc(tmp_path):

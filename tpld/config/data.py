@@ -68,7 +68,7 @@ class Domain(Section):
     """Patterns of the names that are used, such as `night/*`; left out: all."""
     resize: Size | None = None
     """Height and width that images and labels are brought to when they are decoded; left out:
-    what docs/datasets.md says of GTA5 and Mapillary, whose sizes vary, and nothing for the others."""
+    nothing, but for GTA5 and Mapillary, whose sizes vary, what docs/datasets.md says."""
     labelled: bool = True
     """False: the labels of a public data set are not at hand (a target alone)."""
     values: dict[FileValue, Name] = Field(default={})
