@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.data.image_files import chunk, write_png, write_tiff
 from tpld.data.decode import decode_image
-from tpld.data.pixels import Remark, Remarks
+from tpld.data.remarks import Remark, Remarks
 from tpld.errors import DataError
 
 

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from PIL import Image
 
 from tpld.data.datasets.base import Reader
-from tpld.data.folders import IGNORE, ClassTable
-from tpld.data.listing import shown
-from tpld.data.pixels import Remark, orientation, pages, source_of, to_rgb, turned
-from tpld.errors import DataError, TpldError
+from tpld.data.opened import Opened
+from tpld.data.pixels import to_rgb
+from tpld.data.remarks import Remark
+from tpld.data.table import IGNORE, ClassTable
+from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
 _LABEL_MODES = {"L", "P", "I;16", "I"}
 _SHOWN = 10
-# PIL knows many more, and runs another program (Ghostscript) for some of them, whatever the name of
-# the file says. These are read by libraries alone.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
-
-
-# PIL refuses above a sixth of this, for fear of small files that unpack to gigabytes. Such an image
-# (23170 x 23170) takes 4 GiB while it is decoded; larger ones, of satellites, are cut into tiles.
-MAX_PIXELS = 2**29
-Image.MAX_IMAGE_PIXELS = None
 
 
 def decode_image(
@@ -48,56 +39,14 @@ def decode_image(
             known range (see `docs/own_data.md`).
     """
     found: list[Remark] = [] if remarks is None else remarks
-    with _opened(path, turn, found) as opened:
-        rgb = to_rgb(path, opened.image, opened.source, found)
+    opened = Opened(path, turn, found)
+    with opened as image:
+        rgb = to_rgb(path, image, opened.source, found)
         if remarks is not None and opened.pages() > 1:
             found.append(Remark.PAGES)
         if resize:
             rgb = rgb.resize((resize[1], resize[0]), Image.Resampling.BICUBIC)
         return np.asarray(rgb, np.uint8)
-
-
-def image_size(path: Path, turn: bool = True) -> tuple[int, int]:
-    """Height and width of an image as `decode_image` gives it, read from the head of the file.
-
-    Raises:
-        DataError: the file is missing or no image.
-    """
-    with _opened(path, turn, [], load=False) as opened:
-        height, width = opened.image.height, opened.image.width
-        # PIL has swapped a TIFF's already; a PNG's is decoded where it names none at once.
-        is_tiff = opened.image.format == "TIFF"
-        known = is_tiff or opened.image.format != "PNG" or "exif" in opened.image.info
-        swap = known and opened.orientation() >= 5 and turn != is_tiff
-        return (width, height) if swap else (height, width)
-
-
-def unequal_sizes(
-    image: Path, pixels: np.ndarray, label: Path, ids: np.ndarray, turn: bool = True
-) -> DataError:
-    """The error of an image (H, W, 3) and a label (h, w) of different sizes; it names EXIF where
-    that is why."""
-    remedy = "Give a label of the image's size"
-    if pixels.shape[:2] == ids.shape[::-1]:
-        with _opened(image, turn, [], load=False) as opened:
-            stored = opened.orientation()
-        remedy = f"One is the other turned by a quarter. {remedy}"
-        if stored >= 5 and turn:
-            remedy = (
-                f"The image is turned as its EXIF orientation {stored} says, the label is "
-                "not. If all labels are stored unturned, set `exif: false` for these images; "
-                "otherwise turn the label"
-            )
-        elif stored >= 5:
-            remedy = (
-                f"The image has the EXIF orientation {stored}, which `exif: false` leaves "
-                "out, and the label is upright. Remove `exif: false`"
-            )
-    return DataError(f"{image} is {_size(pixels)}, its label {label} is {_size(ids)}. {remedy}")
-
-
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]}x{array.shape[0]} pixels"
 
 
 def decode_label(
@@ -124,11 +73,12 @@ def decode_label(
     unknown = np.unique(raw[ids == 65535], return_counts=True)
     if unknown[0].size:
         pairs = list(zip(*unknown, strict=True))
+        known = sorted(value for values in table.values for value in values)
         seen = ", ".join(f"{value} ({count} pixels)" for value, count in pairs[:_SHOWN])
         seen += f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise DataError(
             f"{path}: label value {seen} is not in the class table. Allowed: "
-            f"{sorted(table.ids)}, ignored: {sorted({*table.ignored_ids, IGNORE})}. "
+            f"{known}, ignored: {sorted({*table.ignored, IGNORE} - {*known})}. "
             f"{table.remedy}"
         )
     return ids.astype(np.uint8)
@@ -136,12 +86,12 @@ def decode_label(
 
 def _read_index(path: Path, turn: bool) -> np.ndarray:
     """int64 (H, W): the values of a file of one channel, or the indices of a palette file."""
-    with _opened(path, turn) as opened:
-        image = opened.image
+    opened = Opened(path, turn)
+    with opened as image:
         if opened.pages() > 1:
             raise DataError(
-                f"{shown(str(path))}: label file of {opened.pages()} pages or frames. Save the one "
-                "that holds the class ids by itself"
+                f"{path}: label file of {opened.pages()} pages or frames. Save the one that holds "
+                "the class ids by itself"
             )
         if image.mode not in _LABEL_MODES:
             raise DataError(
@@ -182,61 +132,3 @@ _READERS: dict[Reader, Callable[[Path, bool], np.ndarray]] = {
     "index": _read_index,
     "first_of_16_bit": _read_first_of_16_bit,
 }
-
-
-class _opened:
-    """Open and fully decode an image file; PIL's errors, also those in the block, become ours."""
-
-    def __init__(
-        self, path: Path, turn: bool = True, remarks: list[Remark] | None = None, load: bool = True
-    ) -> None:
-        self.path, self.turn, self.load = path, turn, load
-        self.remarks: list[Remark] = [] if remarks is None else remarks
-
-    def __enter__(self) -> Self:
-        try:
-            self.file = self.image = Image.open(self.path, formats=_FORMATS)
-            _check_size(self.path, self.file)
-            self.source = source_of(self.file)
-            if self.load:
-                self.file.load()
-                self.image = turned(self.file, self.source, self.turn, self.remarks)
-        except FileNotFoundError:
-            raise DataError(
-                f"{shown(str(self.path))} does not exist. Correct the split list"
-            ) from None
-        except DataError:
-            raise
-        except Exception as error:  # PIL raises whatever its decoders stumble over
-            raise self._said(error) from None
-        return self
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self.file.close()
-        if isinstance(error, Exception) and not isinstance(error, TpldError):
-            raise self._said(error) from None
-
-    def orientation(self) -> int:
-        """Its EXIF orientation, 1 to 8."""
-        return orientation(self.file, self.source)
-
-    def pages(self) -> int:
-        """How many pages or frames it has."""
-        with Image.open(self.path, formats=_FORMATS) as again:
-            return pages(again)
-
-    def _said(self, error: Exception) -> DataError:
-        return DataError(
-            f"{shown(str(self.path))} cannot be decoded ({str(error) or type(error).__name__}). "
-            "Replace the file or drop it from the split list; known formats: "
-            f"{', '.join(_FORMATS)}"
-        )
-
-
-def _check_size(path: Path, image: Image.Image) -> None:
-    width, height = image.size
-    if not 0 < width * height <= MAX_PIXELS:
-        raise DataError(
-            f"{shown(str(path))} has {width}x{height} pixels; 1 to {MAX_PIXELS} are possible. "
-            + ("Cut it into tiles" if width * height else "Replace the file")
-        )
