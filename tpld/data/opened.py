@@ -43,7 +43,9 @@ class Opened:
 
     def __enter__(self) -> Image.Image:
         try:
-            self.file = self.image = Image.open(self.path, formats=FORMATS)
+            # By name, PIL maps some files into memory and scrambles a TIFF that is turned by 90°.
+            self._stream = self.path.open("rb")
+            self.file = self.image = Image.open(self._stream, formats=FORMATS)
             _check_size(self.path, self.file)
             self.source = source_of(self.file)
             if self._load:
@@ -61,6 +63,7 @@ class Opened:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.file.close()
+        self._stream.close()
         if isinstance(error, Exception) and not isinstance(error, TpldError):
             raise self._said(error) from None
 
@@ -72,7 +75,8 @@ class Opened:
         """How many pages or frames it has, once it is loaded."""
         if getattr(self.file, "n_frames", 1) == 1:
             return 1
-        with Image.open(self.path, formats=FORMATS) as again:
+        self._stream.seek(0)
+        with Image.open(self._stream, formats=FORMATS) as again:
             return pages(again)
 
     def _said(self, error: Exception) -> DataError:
