@@ -142,7 +142,9 @@ def _folders(
         names=Path(listed) if listed else None,
         resize=domain.resize or (dataset.resize if dataset else None),
         table=table,
-        only=tuple(filter(None, (tuple(domain.only), () if listed else (part.only,)))),
+        only=tuple(
+            filter(None, (tuple(domain.only), () if listed or part.only == "*" else (part.only,)))
+        ),
         follow_links=config.data.follow_links,
         weight=domain.weight,
         exif=domain.exif,
