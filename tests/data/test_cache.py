@@ -103,7 +103,7 @@ def test_image_and_label_of_unequal_size_leave_nothing_behind(folders, tmp_path)
         write_cache(out, items, BOTH, folders_of(config, "source_train"), 1)
     text = str(caught.value)
     assert f"{items[2].image} is 40x32 pixels" in text
-    assert f"its label {label} has (32, 48). Give a label of the image's size" in text
+    assert f"its label {label} is 48x32 pixels. Give a label of the image's size" in text
     assert list(out.parent.iterdir()) == []
 
 

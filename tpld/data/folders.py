@@ -132,6 +132,7 @@ def _folders(
     if part is None:
         return None
     name, prefix, where = named
+    own = () if listed or part.only == "*" else (part.only,)
     return Folders(
         domain=name,
         prefix=prefix,
