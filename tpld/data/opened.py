@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tpld.data.listing import shown
 from tpld.data.pixels import orientation, pages, source_of, turned
@@ -80,10 +80,14 @@ class Opened:
             return pages(again)
 
     def _said(self, error: Exception) -> DataError:
+        why = str(error) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            why = "it is no image of a known kind"
+        elif isinstance(error, OSError) and error.strerror:
+            why = error.strerror
         return DataError(
-            f"{shown(str(self.path))} cannot be decoded ({str(error) or type(error).__name__}). "
-            "Replace the file or drop it from the split list; known formats: "
-            f"{', '.join(FORMATS)}"
+            f"{shown(str(self.path))} cannot be decoded ({why}). Replace the file or drop it from "
+            f"the split list; known formats: {', '.join(FORMATS)}"
         )
 
 
