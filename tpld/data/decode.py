@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tpld.data.colors import ids_of_colors, unknown_colors
 from tpld.data.datasets.base import Reader
 from tpld.data.opened import Opened
 from tpld.data.pixels import to_rgb
@@ -17,6 +18,7 @@ from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
 _LABEL_MODES = {"L", "P", "I;16", "I"}
+_COLOR_MODES = {"RGB", "RGBA", "P"}
 _SHOWN = 10
 
 
@@ -54,15 +56,15 @@ def decode_label(
 ) -> np.ndarray:
     """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
 
-    Palette files are read by their index, never by their colour; `table.reader` says how. `turn` as
-    of the image: a label file that carries an orientation is turned by it too.
+    `table.reader` says how: palette files are read by their index, unless it is ``color``. A label
+    file that carries an orientation is turned as the image is.
 
     Raises:
         DataError: the file is missing, truncated, of a mode without ids, converted from 16 to 8
-            bits, or holds a value that the class table does not know (file, values, counts and
-            allowed values are named).
+            bits, or holds a value or a colour that the class table does not know (file, values,
+            counts and allowed values are named).
     """
-    raw = _READERS[table.reader](path, turn)
+    raw = _READERS[table.reader](path, table, turn)
     if resize and raw.shape != tuple(resize):
         nearest = Image.fromarray(raw.astype(np.int32))
         nearest = nearest.resize((resize[1], resize[0]), Image.Resampling.NEAREST)
@@ -84,7 +86,7 @@ def decode_label(
     return ids.astype(np.uint8)
 
 
-def _read_index(path: Path, turn: bool) -> np.ndarray:
+def _read_index(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the values of a file of one channel, or the indices of a palette file."""
     opened = Opened(path, turn)
     with opened as image:
@@ -101,7 +103,7 @@ def _read_index(path: Path, turn: bool) -> np.ndarray:
         return np.asarray(image).astype(np.int64)
 
 
-def _read_first_of_16_bit(path: Path, turn: bool) -> np.ndarray:
+def _read_first_of_16_bit(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the first channel of a 16-bit RGB PNG, as SYNTHIA keeps its classes.
 
     torchvision reads all 16 bits (compared with a decoder written out by hand); PIL, and imageio
@@ -128,7 +130,30 @@ def _read_first_of_16_bit(path: Path, turn: bool) -> np.ndarray:
     return values[0].numpy().astype(np.int64)
 
 
-_READERS: dict[Reader, Callable[[Path, bool], np.ndarray]] = {
+def _read_color(path: Path, table: ClassTable, turn: bool) -> np.ndarray:
+    """int64 (H, W): the ids of the colours of an RGB file, or of a palette file's colours."""
+    known = table.file_colors or []
+    colors, ids = np.array([c for _, c in known], np.uint8), np.array([i for i, _ in known])
+    with Opened(path, turn) as image:
+        if image.mode not in _COLOR_MODES:
+            raise DataError(
+                f"{path}: label file of mode {image.mode}; RGB colours are expected. {table.remedy}"
+            )
+        rgb = np.asarray(image.convert("RGB"))
+    found = ids_of_colors(rgb, colors, ids)
+    strange = unknown_colors(rgb, colors) if (found < 0).any() else {}
+    if strange:
+        seen = ", ".join(f"{color} ({n} pixels)" for color, n in list(strange.items())[:_SHOWN])
+        seen += f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+        raise DataError(
+            f"{path}: colour {seen} is none of its label table. Many rare ones come from resizing "
+            f"or JPEG: use the original files. {table.remedy}"
+        )
+    return found
+
+
+_READERS: dict[Reader, Callable[[Path, ClassTable, bool], np.ndarray]] = {
     "index": _read_index,
     "first_of_16_bit": _read_first_of_16_bit,
+    "color": _read_color,
 }

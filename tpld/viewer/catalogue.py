@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tpld.config import load_config
+from tpld.config import Config, load_config
 from tpld.dag.layout import parse_round
 from tpld.data.cache import Cache
 from tpld.data.sources import ClassTable, class_table
 from tpld.data.table import spread_colors
-from tpld.errors import StoreError, TpldError
+from tpld.errors import ConfigError, StoreError, TpldError
 
 _ROUND = re.compile(r"(phase2_)?round\d+")
 _SEED = re.compile(r"seed(\d+)")
