@@ -27,7 +27,7 @@ class Trap:
 
 def class_table_of_four():
     """Classes a to d as label values 0 to 3; value 9 is none of them."""
-    from tpld.data.folders import ClassTable
+    from tpld.data.table import ClassTable
 
-    ids = list(range(4))
+    ids = [[i] for i in range(4)]
     return ClassTable(list("abcd"), ids, np.zeros((4, 3), np.uint8), [9])
