@@ -71,7 +71,8 @@ def test_masks_can_hold_the_values_of_the_label_files(trained, photos, tmp_path)
         ((100, 200), (50, 100), 1.0, (50, 100)),
         ((100, 200), (50, 102), 1.0, (50, 102)),  # nearly its proportions: stretched likewise
         ((200, 100), (50, 100), 1.0, (100, 50)),  # upright: keeps its own, at the same area
-        ((3, 3), None, 0.05, (1, 1)),
+        ((3, 3), None, 0.05, (16, 16)),  # no network sees less
+        ((1, 900), None, 1.0, (16, 900)),
     ],
 )
 def test_the_size_that_the_network_sees(own, trained_at, scale, seen):

@@ -12,9 +12,12 @@ from tests.data.image_files import write_png
 from tests.data.test_decode import UPRIGHT, save_turned
 from tpld.commands.predict import Wanted, predict
 from tpld.commands.predict_files import KINDS, check_out, find_images
-from tpld.config import Compute
+from tpld.config import Compute, Config
 from tpld.data.decode import decode_image
 from tpld.errors import ConfigError, DataError
+from tpld.models.card import card_of
+from tpld.models.registry import build_model
+from tpld.models.weights import save_model
 
 CPU = Compute(device="cpu", precision="float32", threads=1)
 MASKS = Wanted(overlays=False, confidence=False)
@@ -193,6 +196,18 @@ def test_thin_images_of_any_scale(trained, tmp_path, size):
     for number, wanted in enumerate((Wanted(), Wanted(scale=0.05), Wanted(size=(64, 64)))):
         predict(trained[0], [tmp_path / "in"], tmp_path / str(number), wanted, CPU)
         assert png(tmp_path / str(number) / "masks" / "a.png").shape == size
+
+
+@pytest.mark.parametrize("name", ["deeplabv2_vgg16", "deeplabv2_efficientnet_lite0"])
+def test_other_networks_see_thin_images_too(tmp_path, name):
+    model = {"name": name, "weights": "random"}
+    config = Config(model=model, source_training={"batch_norm": "train"})
+    card = card_of(config)
+    save_model(build_model(config, len(card["classes"])), tmp_path / "m.safetensors", card)
+    for number, size in enumerate(((1, 1), (1, 40), (2, 3))):
+        images = grey(tmp_path / f"in{number}" / "a.png", size).parent
+        predict(tmp_path / "m.safetensors", [images], tmp_path / f"{number}", MASKS, CPU)
+        assert png(tmp_path / f"{number}" / "masks" / "a.png").shape == size
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -28,6 +28,8 @@ from tpld.models.inference import load_predictor, predict_views
 
 # An image of about the proportions of the training images is stretched as they were.
 _SAME_SHAPE = 1.05
+# VGG-16 halves an image to nothing below 8 pixels, a transformer with patches of 16 below 16.
+_SMALLEST = 16
 _SHOWN = 10
 log = logging.getLogger("tpld")
 
@@ -116,7 +118,7 @@ def input_size(own: tuple[int, ...], trained: Size | None, scale: float) -> Size
             height, width = trained
         else:
             scale *= math.sqrt(trained[0] * trained[1] / (height * width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
+    return max(_SMALLEST, round(scale * height)), max(_SMALLEST, round(scale * width))
 
 
 def _resized(image: np.ndarray, size: Size) -> np.ndarray:
