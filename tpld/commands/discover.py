@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tpld.commands.predict import IMAGES
+from tpld.data.listing import IMAGES
 from tpld.errors import DataError
 
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "JPEGImages", "leftImg8bit", "RGB", "rgb")

@@ -19,11 +19,11 @@ from tpld.compute.runtime import resolve
 from tpld.config import Compute, Config
 from tpld.core.mixture import predict as predict_pixels
 from tpld.data.decode import decode_image
+from tpld.data.listing import IMAGES
 from tpld.errors import ConfigError, DataError
 from tpld.models.card import Card, read_card
 from tpld.models.inference import load_predictor, predict_views
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 # An image of about the proportions of the training images is stretched as they were.
 _SAME_SHAPE = 1.05
 _SHOWN = 10
