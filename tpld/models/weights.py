@@ -50,23 +50,29 @@ def load_initial(network: Network, config: Config) -> str:
     return said
 
 
-def check_initial(config: Config, num_classes: int) -> None:
+def check_initial(config: Config, num_classes: int, heads: Heads = "single") -> Network:
     """Find what `load_initial` would refuse, from names and shapes alone: before any training.
 
     Nothing is downloaded; a name of torchvision's enum has to be a known one.
+
+    Returns:
+        The network on the device ``meta``; `random_norms` are noted where a file was looked at.
 
     Raises:
         ConfigError: see `load_initial`; or there is no such network.
     """
     weights = config.model.weights
     with torch.device("meta"):
-        network = build_model(config, num_classes)
+        network = build_model(config, num_classes, heads)
     if weights == "random" or network.check_own(weights):
-        return
+        return network
     weights = network.file_of(weights)
     if weights not in _enum(network):
         _check_name(network, weights)
-        best_fit(network, read_tensors(Path(weights).expanduser(), shapes_alone=True), weights)
+        state = read_tensors(Path(weights).expanduser(), shapes_alone=True)
+        fit, _ = best_fit(network, state, weights)
+        network.random_norms = norms_of(network, set(network.state_dict()) - set(fit.names))
+    return network
 
 
 def _enum(network: Network) -> dict[str, Any]:
