@@ -102,8 +102,8 @@ def test_image_and_label_of_unequal_size_leave_nothing_behind(folders, tmp_path)
     with pytest.raises(DataError) as caught:
         write_cache(out, items, BOTH, folders_of(config, "source_train"), 1)
     text = str(caught.value)
-    assert f"{items[2].image} has (32, 40) pixels (height, width)" in text
-    assert f"its label {label} has (32, 48). Give a label of the image's size" in text
+    assert f"{items[2].image} is 40x32 pixels" in text
+    assert f"its label {label} is 48x32 pixels. Give a label of the image's size" in text
     assert list(out.parent.iterdir()) == []
 
 
@@ -119,7 +119,11 @@ def test_a_failed_rewrite_keeps_the_old_cache(mixed, tmp_path):
 
 def test_the_target_is_cached_without_its_ground_truth(folders, tmp_path):
     write(folders, tmp_path / "cache", kinds=("images",), split="target_train")
-    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["images.bin", "index.csv"]
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == [
+        "domains.json",
+        "images.bin",
+        "index.csv",
+    ]
     cache = Cache(tmp_path / "cache", class_table(folders.config()))
     with pytest.raises(StoreError, match="holds no labels: this split has none here"):
         cache.label(0)
