@@ -1,187 +1,338 @@
-"""What lies in somebody's folders: which label belongs to which image, sizes, label values."""
+"""What lies in somebody's folders: which files are images, and which label belongs to which."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import takewhile
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
-import numpy as np
-import pandas as pd
 from PIL import Image
 
-from tpld.data.listing import IMAGES
+from tpld.commands.folder_names import (
+    Place,
+    place_of,
+    preference,
+    role_of,
+    split_of,
+)
+from tpld.commands.pairing import Pairs, pair
+from tpld.commands.sides import without_sides
+from tpld.data.listing import Listing, image_files, nothing_there, shown
 from tpld.errors import DataError
 
-_IMAGE_FOLDERS = ("images", "image", "img", "imgs", "JPEGImages", "leftImg8bit", "RGB", "rgb")
-_LABEL_FOLDERS = (
-    "labels", "label", "masks", "mask", "annotations", "gt", "GT", "gtFine", "SegmentationClass",
-)  # fmt: skip
-_SEPARATORS = "_-."
-_INDEX_MODES = {"L", "P", "I;16", "I"}
-# Label files whose values are counted, and images whose sizes are looked at: evenly spread.
-SAMPLE = 1000
+# Images whose sizes are looked at: evenly spread.
+_SAMPLE = 1000
+_SHOWN = 3
 
 
-class Domain(NamedTuple):
-    """Images of one domain, and the labels of those that have one.
+@dataclass(frozen=True)
+class Domain:
+    """Images of one pair of folders, and the labels of those that have one.
 
     Attributes:
         images: folder.
         labels: folder, or None.
-        image_suffix: what follows a name in the image folder.
-        label_suffix: what follows a name in the label folder.
-        names: of all images.
-        labelled: of those with a label, in the same order.
-        left_out: files of other suffixes in the image folder.
+        image_suffixes: what follows a name in the image folder.
+        label_suffixes: what follows a name in the label folder.
+        image_files: path of each image by its name, in natural order.
+        label_files: path of the label of each image that has one, in the same order.
+        part: what a folder above both is called: ``train``, a sequence; empty for an only pair.
+        linked: files lie behind links that lead out of the folders.
+        notes: what somebody should know about these files.
     """
 
     images: Path
     labels: Path | None
-    image_suffix: str
-    label_suffix: str
-    names: list[str]
-    labelled: list[str]
-    left_out: int
+    image_suffixes: list[str]
+    label_suffixes: list[str]
+    image_files: dict[str, Path]
+    label_files: dict[str, Path]
+    part: str = ""
+    linked: bool = False
+    notes: list[str] = field(default_factory=list)
 
-    def label_file(self, name: str) -> Path:
-        """Path of an image's label."""
-        assert self.labels is not None
-        return self.labels / f"{name}{self.label_suffix}"
+    @property
+    def names(self) -> list[str]:
+        """Of all images."""
+        return list(self.image_files)
 
-    def image_file(self, name: str) -> Path:
-        """Path of an image."""
-        return self.images / f"{name}{self.image_suffix}"
+    @property
+    def labelled(self) -> list[str]:
+        """Of the images with a label."""
+        return list(self.label_files)
+
+    def of(self, names: Sequence[str]) -> Domain:
+        """The same domain with some of its images."""
+        wanted = set(names)
+        return replace(
+            self,
+            image_files={n: f for n, f in self.image_files.items() if n in wanted},
+            label_files={n: f for n, f in self.label_files.items() if n in wanted},
+        )
 
 
-def find_domain(folder: Path, labels: Path | None = None, want_labels: bool = False) -> Domain:
+def find_domains(
+    folder: Path, labels: Path | None = None, want_labels: bool = False
+) -> list[Domain]:
     """Find images and labels in a folder that somebody names.
 
     Args:
-        folder: of the images; or one that holds a folder such as ``images`` (and ``labels``).
+        folder: of the images; or one that holds folders such as ``images`` and ``labels``, or
+            folders with such pairs in them.
         labels: folder of the label files; None: beside the images, where there is one.
         want_labels: without labels this is an error.
 
+    Returns:
+        One domain for each pair of folders.
+
     Raises:
-        DataError: no such folder, no image in it, or no label where labels are needed.
+        DataError: no such folder, no image in it, two images of one name, or no label where labels
+            are needed.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder. Give the folder that holds the images")
-    images = _inside(folder, _IMAGE_FOLDERS) or folder
-    labels = labels or _inside(folder, _LABEL_FOLDERS)
-    if labels is None and images == folder and folder.name in _IMAGE_FOLDERS:
-        labels = _inside(folder.parent, _LABEL_FOLDERS)
-    files = [f for f in _files(images) if f.lower().endswith(IMAGES)]
-    if labels is not None and labels != images and images in labels.parents:
-        below = labels.relative_to(images).as_posix() + "/"
-        files = [f for f in files if not f.startswith(below)]
-    if not files:
-        raise DataError(f"no image below {images}. Looked for {', '.join(IMAGES)}")
-    ending = Counter(Path(f).suffix for f in files).most_common(1)[0][0]
-    stems = [f.removesuffix(ending) for f in files if f.endswith(ending)]
-    left_out = len(files) - len(stems)
-    if labels is None:
-        if want_labels:
-            raise DataError(
-                f"no labels beside {images}. The source needs label files: give their folder "
-                "(--source-labels), or name it 'labels' beside the images"
-            )
-        return Domain(images, None, ending, ".png", stems, [], left_out)
-    if not labels.is_dir():
-        raise DataError(f"{labels} is no folder. Give the folder that holds the label files")
-    tail, label_suffix, labelled = _pair(stems, images == labels, labels, ending)
-    names = [stem.removesuffix(tail) for stem in stems if stem.endswith(tail)]
-    if images == labels:
-        names = labelled  # the label files themselves are no images
-    return Domain(images, labels, tail + ending, label_suffix, names, labelled, left_out)
-
-
-def _inside(folder: Path, names: Iterable[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
-
-
-def _files(folder: Path) -> list[str]:
-    """Relative names of all files, sorted."""
-    found = []
-    for where, _, names in os.walk(folder):
-        found += [Path(where, name).relative_to(folder).as_posix() for name in names]
-    return sorted(found)
-
-
-def _pair(
-    stems: list[str], together: bool, labels: Path, ending: str
-) -> tuple[str, str, list[str]]:
-    """What follows the name of an image, and of its label, and the names that have both.
-
-    Names agree after something that all images end in, such as ``_leftImg8bit``, is taken off;
-    labels then have a tail of their own, such as ``_gtFine_labelIds``.
-
-    Raises:
-        DataError: no label belongs to any image.
-    """
-    files = [f for f in _files(labels) if f.lower().endswith(IMAGES)]
-    best: tuple[str, str, list[str]] = ("", "", [])
-    for tail in ("", *_tails(stems)):
-        names = [stem.removesuffix(tail) for stem in stems if stem.endswith(tail)]
-        known = set(names)
-        by_suffix: Counter[str] = Counter()
-        found: dict[str, set[str]] = {}
-        for file in files:
-            name = _name_in(file, known, f"{tail}{ending}" if together else None)
-            if name is not None:
-                suffix = file[len(name) :]
-                by_suffix[suffix] += 1
-                found.setdefault(suffix, set()).add(name)
-        ranked = sorted(by_suffix, key=lambda s: (-by_suffix[s], _rank(labels, found[s], s)))
-        if ranked and len(found[ranked[0]]) > len(best[2]):
-            best = (tail, ranked[0], [name for name in names if name in found[ranked[0]]])
-    if not best[2]:
+    listing = image_files(folder, follow_links=True)
+    if not listing.names:
+        raise DataError(nothing_there(listing) + _annotations(folder, listing))
+    if listing.not_utf8:
         raise DataError(
-            f"none of the {len(files)} files below {labels} has the name of an image "
-            f"(first image '{stems[0]}', first label '{files[0] if files else 'none'}'). Rename "
-            "them, or give the folder whose files are called like the images"
+            f"the names of {len(listing.not_utf8)} images below {folder} are not UTF-8, first "
+            f"'{listing.not_utf8[0]}': no list can hold them. Rename them"
         )
-    return best
+    _check_names(folder, listing.names)
+    if labels is not None and not labels.is_dir():
+        raise DataError(f"{labels} is no folder. Give the folder that holds the label files")
+    groups = _groups(folder, listing.names, labels)
+    found = [_domain(group, want_labels) for group in groups]
+    if want_labels and not any(domain.label_files for domain in found):
+        raise DataError(
+            f"no labels beside {found[0].images}. The source needs label files: give their folder "
+            "(--source-labels), or name it 'labels' beside the images"
+            + _annotations(found[0].images, listing)
+        )
+    return [domain for domain in found if domain.label_files or not want_labels]
 
 
-def _tails(stems: list[str]) -> list[str]:
-    """What all names end in, from the longest on, cut at separators."""
-    backwards = (reversed(stem) for stem in stems)
-    same = takewhile(lambda signs: len(set(signs)) == 1, zip(*backwards, strict=False))
-    common = "".join(signs[0] for signs in same)[::-1]
-    return [common[i:] for i, sign in enumerate(common) if sign in _SEPARATORS]
+@dataclass
+class _Group:
+    """A folder of images, files in it, and folders that may hold their labels."""
+
+    images: Path
+    files: list[str]
+    labels: list[Path]
+    part: str = ""
+    given: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
-def _name_in(file: str, names: set[str], own: str | None) -> str | None:
-    """The longest image name that a label file begins with, up to a separator.
+def _groups(folder: Path, files: list[str], labels: Path | None) -> list[_Group]:
+    """Pairs of folders: by what folders are called, at any level, in any case."""
+    inside = _relative(labels, folder) if labels else None
+    if inside:
+        files = [f for f in files if not f.startswith(f"{inside}/")]
+    places = {file: place_of(file) for file in files}
+    by_key: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for file, place in places.items():
+        if place.role in ("image", "label"):
+            by_key[place.key][place.folder].append(file)
+    roles = {place.folder: place.role for place in places.values() if place.role}
+    plain = [file for file, place in places.items() if place.role is None]
+    made = [_of_key(folder, key, folders, roles, plain) for key, folders in sorted(by_key.items())]
+    groups = [group for group in made if group is not None]
+    if not groups:
+        groups = [_Group(folder, plain, [])]
+    if not any(group.files for group in groups):
+        there = sorted({p.folder for p in places.values()} - {""})
+        raise DataError(
+            f"no image below {folder} but in folders that are called like labels or depth maps: "
+            f"{', '.join(there)}. Give the folder of the images itself"
+        )
+    groups = [group for group in groups if group.files]
+    _note_left_out(groups, plain, places)
+    if labels is not None:
+        if len(groups) > 1:
+            raise DataError(
+                f"{folder} has {len(groups)} folders of images ({groups[0].images}, "
+                f"{groups[1].images}, ...) for one folder of labels. Give one of them"
+            )
+        groups[0].labels, groups[0].given = [labels], True
+    elif len(groups) == 1 and not groups[0].labels:
+        groups[0].labels = _beside(groups[0].images)
+    return groups
 
-    `own`: what follows the name of an image, where images lie among the labels: none labels itself.
-    """
-    for end in range(len(file) - 1, 0, -1):
-        if file[end] in _SEPARATORS and file[:end] in names and file[end:] != own:
-            return file[:end]
-    return None
+
+def _of_key(
+    folder: Path,
+    key: tuple[str, ...],
+    folders: dict[str, list[str]],
+    roles: dict[str, str],
+    plain: list[str],
+) -> _Group | None:
+    """What is in the folders of one key; None where nothing in them is an image."""
+    labels = [folder / name for name in sorted(folders) if roles[name] == "label"]
+    named = sorted((f for f in folders if roles[f] == "image"), key=lambda f: (preference(f), f))
+    part = "/".join(key)
+    if not named:
+        above = f"{part}/" if part else ""
+        files = [f.removeprefix(above) for f in plain if f.startswith(above)]
+        return _Group(folder / part, files, labels, part) if files else None
+    first = named[0]
+    files = [f.removeprefix(f"{first}/") for f in folders[first]]
+    group = _Group(folder / first, files, labels, part)
+    if named[1:]:
+        group.notes.append(f"images are those in {first}; left out: {', '.join(named[1:])}")
+    return group
 
 
-def _rank(labels: Path, names: set[str], suffix: str) -> int:
-    """Of several label files an image has: class ids before anything else, colours last."""
-    try:
-        with Image.open(labels / f"{min(names)}{suffix}") as picture:
-            mode = picture.mode
-    except OSError:
-        return 9
-    if mode not in _INDEX_MODES:
-        return 8
-    order = ("labelTrainIds", "labelIds", "instance")
-    place = next((i for i, part in enumerate(order) if part in suffix), 1)
-    return place if mode in ("L", "P") else 3 + place
+def _note_left_out(groups: list[_Group], plain: list[str], places: dict[str, Place]) -> None:
+    used = {str(group.images / file) for group in groups for file in group.files}
+    root = groups[0].images
+    lost = [f for f in plain if not any(path.endswith(f"/{f}") for path in used)]
+    if lost:
+        groups[0].notes.append(
+            f"{len(lost)} images outside of {root.name}/ and the like are left out, first "
+            f"{shown(lost[0])}"
+        )
+    others = Counter(place.folder for place in places.values() if place.role == "other")
+    for name, count in sorted(others.items()):
+        groups[0].notes.append(f"{count} files in {name} are taken for no images of the camera")
 
 
-def spread(names: Sequence[str], count: int = SAMPLE) -> list[str]:
+def _relative(path: Path, folder: Path) -> str:
+    """Path below a folder; empty where it is not below it."""
+    inside = os.path.relpath(path.absolute(), folder.absolute())
+    return "" if inside.startswith("..") or inside == "." else PurePosixPath(inside).as_posix()
+
+
+def _beside(images: Path) -> list[Path]:
+    """Folders that may hold the labels of a folder of images: beside it, or beside one above."""
+    found: list[Path] = []
+    images = images.absolute()
+    for above in (images, *list(images.parents)[:2]):
+        role, rest = role_of(above.name)
+        if role not in ("image", None) or not above.parent.is_dir():
+            continue
+        for other in sorted(above.parent.iterdir()):
+            mine, same = role_of(other.name)
+            wanted = rest if role == "image" else above.name
+            if mine == "label" and same == wanted and other.is_dir():
+                inner = other / images.relative_to(above)
+                found += [inner] if inner.is_dir() else []
+    here = Path.cwd()
+    return [path.relative_to(here) if path.is_relative_to(here) else path for path in found]
+
+
+def _domain(group: _Group, want_labels: bool) -> Domain:
+    """Images, labels and suffixes of a group."""
+    together = group.given and group.labels[0].absolute() == group.images.absolute()
+    sides = without_sides(group.images, group.files, any_tail=together)
+    notes = [*group.notes, *([] if together else sides.notes)]
+    stems = sides.images
+    found = _labels(group, list(stems), sides.labels, want_labels, notes)
+    named = {
+        stem.removesuffix(found.tail): file
+        for stem, file in stems.items()
+        if stem.endswith(found.tail)
+    }
+    if len(named) < len(stems):
+        notes.append(
+            f"{len(stems) - len(named)} images of {group.images} do not end in '{found.tail}' as "
+            "the others do, and are left out"
+        )
+    suffixes = Counter(file[len(name) :] for name, file in named.items())
+    images = {name: group.images / file for name, file in named.items()}
+    labels = {name: found.files[name] for name in named if name in found.files}
+    return Domain(
+        images=group.images,
+        labels=found.folder if labels else None,
+        image_suffixes=[suffix for suffix, _ in suffixes.most_common()],
+        label_suffixes=found.suffixes if labels else [".png"],
+        image_files=images,
+        label_files=labels,
+        part=group.part,
+        linked=_linked(group.images, images) or bool(labels and _linked(found.folder, labels)),
+        notes=notes,
+    )
+
+
+@dataclass
+class _Labels:
+    folder: Path
+    tail: str = ""
+    suffixes: list[str] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+def _labels(
+    group: _Group, stems: list[str], sides: list[str], needed: bool, notes: list[str]
+) -> _Labels:
+    """The labels of a group's images: the folder, and of several the one that fits best."""
+    tries: list[tuple[Path, Listing]] = [
+        (path, image_files(path, follow_links=True)) for path in group.labels
+    ]
+    if sides and not group.given:
+        tries.append((group.images, Listing(group.images, names=sides)))
+    best: tuple[Path, Pairs] | None = None
+    for path, listing in tries:
+        same = path.absolute() == group.images.absolute()
+        names = sides if same else listing.names
+        pairs = pair(stems, path, names)
+        if pairs.files and (best is None or pairs.goodness > best[1].goodness):
+            best = (path, pairs)
+    if best is None:
+        if group.given or (needed and tries):
+            path, listing = tries[0]
+            raise DataError(_no_pair(path, listing, stems))
+        return _Labels(group.images)
+    path, pairs = best
+    others = [f"{other}" for other, _ in tries if other != path]
+    if others:
+        notes.append(f"labels are those in {path}; left out: {', '.join(others)}")
+    if pairs.left_out:
+        kinds = ", ".join(f"*{suffix} ({n})" for suffix, n in pairs.left_out.items())
+        used = ", ".join(f"*{s}" for s in pairs.suffixes)
+        notes.append(f"labels are {used} in {path}; images have other files there, too: {kinds}")
+    return _Labels(path, pairs.tail, pairs.suffixes, pairs.files)
+
+
+def _no_pair(path: Path, listing: Listing, stems: list[str]) -> str:
+    if not listing.names:
+        return nothing_there(listing) + _annotations(path, listing)
+    return (
+        f"none of the {len(listing.names)} files below {path} has the name of an image "
+        f"(first image '{shown(stems[0])}', first label '{shown(listing.names[0])}'). Rename "
+        "them, or give the folder whose files are called like the images"
+    )
+
+
+def _annotations(folder: Path, listing: Listing) -> str:
+    """What to do with annotations that lie there in place of label files."""
+    if not {".json", ".xml"} & set(listing.others):
+        return ""
+    return f". Annotations become label files by `tpld import-labels` (docs/own_data.md): {folder}"
+
+
+def _check_names(folder: Path, names: list[str]) -> None:
+    """Refuse names that no list can hold: one name is one line, without blanks around it."""
+    for name in names:
+        stem = str(PurePosixPath(name).with_suffix(""))
+        if len(stem.splitlines()) != 1 or stem != stem.strip():
+            raise DataError(
+                f"the name of {folder}/{shown(name)!r} has a line break, or a blank at one end, so "
+                "that no list of images can hold it. Rename it"
+            )
+
+
+def _linked(folder: Path, files: dict[str, Path]) -> bool:
+    """Whether a file lies outside of its folder, behind a link."""
+    inside = os.path.realpath(folder) + os.sep
+    return any(not os.path.realpath(file).startswith(inside) for file in files.values())
+
+
+def spread(names: Sequence[str], count: int = _SAMPLE) -> list[str]:
     """At most `count` names, evenly spread."""
     step = max(1, -(-len(names) // count))
     return list(names[::step])
@@ -192,10 +343,10 @@ def image_size(domain: Domain) -> tuple[int, int]:
 
     def size_of(name: str) -> tuple[int, int] | None:
         try:
-            with Image.open(domain.image_file(name)) as picture:
+            with Image.open(domain.image_files[name]) as picture:
                 return picture.height, picture.width
-        except OSError:
-            return None  # check-data will name the file
+        except Exception:  # PIL raises whatever it stumbles over; check-data will name the file
+            return None
 
     with ThreadPoolExecutor() as pool:
         sizes = Counter(s for s in pool.map(size_of, spread(domain.names)) if s is not None)
@@ -204,67 +355,6 @@ def image_size(domain: Domain) -> tuple[int, int]:
     return sizes.most_common(1)[0][0]
 
 
-class Values(NamedTuple):
-    """Values of label files: pixels of each, int64 (65536,), and the palette of the first file."""
-
-    pixels: np.ndarray
-    palette: np.ndarray | None
-
-
-def label_values(domain: Domain) -> Values:
-    """Count the values of a domain's label files.
-
-    Raises:
-        DataError: files hold colours instead of class ids, or none can be read.
-    """
-    names = spread(domain.labelled)
-
-    def count(name: str) -> np.ndarray | str:
-        try:
-            with Image.open(domain.label_file(name)) as picture:
-                if picture.mode not in _INDEX_MODES:
-                    return picture.mode
-                values = np.asarray(picture).astype(np.int64).ravel()
-        except OSError:
-            return ""  # check-data will name the file
-        return np.bincount(np.clip(values, 0, 65535), minlength=65536)
-
-    pixels = np.zeros(65536, np.int64)
-    with ThreadPoolExecutor() as pool:
-        for name, found in zip(names, pool.map(count, names), strict=True):
-            if isinstance(found, np.ndarray):
-                pixels += found
-            elif found:
-                raise DataError(
-                    f"{domain.label_file(name)} is a picture of mode {found}, whose colours are no "
-                    "class ids. `tpld init --convert-labels FOLDER` writes index PNGs of such files"
-                )
-    if not pixels.any():
-        raise DataError(f"no label file below {domain.labels} can be read")
-    with Image.open(domain.label_file(names[0])) as picture:
-        raw = picture.getpalette() if picture.mode == "P" else None
-    palette = None
-    if raw:
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(raw) // 3] = np.array(raw, np.uint8).reshape(-1, 3)
-    return Values(pixels, palette)
-
-
-def read_legend(folders: Iterable[Path | None]) -> dict[int, tuple[str, tuple[int, int, int]]]:
-    """Names and colours of values, from a ``classes.csv`` as `tpld` writes it beside its masks."""
-    for folder in folders:
-        for place in (folder, folder.parent) if folder else ():
-            file = place / "classes.csv"
-            if not file.is_file():
-                continue
-            table = pd.read_csv(file, keep_default_na=False, dtype={"name": str})
-            if {"value", "name", "red", "green", "blue"} <= set(table.columns):
-                return {
-                    int(row["value"]): (
-                        str(row["name"]),
-                        (int(row["red"]), int(row["green"]), int(row["blue"])),
-                    )
-                    for row in table.to_dict("records")
-                    if row["name"] != "unlabelled"
-                }
-    return {}
+def part_of(domain: Domain) -> str | None:
+    """``train``, ``val`` or ``test``, where a folder above a domain is called so."""
+    return split_of(domain.part.split("/"))
