@@ -13,7 +13,7 @@ from PIL import Image
 
 from tpld.config import Config, load_config
 from tpld.data.cache import Cache, write_cache
-from tpld.data.sources import class_table, list_items
+from tpld.data.sources import class_table, folders_of, list_items
 
 CLASSES = [
     {"name": "road", "id": 7, "color": [128, 64, 128]},
@@ -104,7 +104,7 @@ class Folders:
     def cache(self, split: Any, kinds: tuple[Any, ...] = ("images", "labels")) -> Cache:
         """The decoded cache of a split."""
         config, out = self.config(), self.root / f"cache_{split}_{'_'.join(kinds)}"
-        write_cache(out, list_items(config, split), kinds, class_table(config), None, 1)
+        write_cache(out, list_items(config, split), kinds, folders_of(config, split), 1)
         return Cache(out, class_table(config))
 
 

@@ -9,9 +9,10 @@ from tpld.core.full_labels import full_label
 from tpld.core.selection import normalised_excess
 from tpld.data.normalise import normalise
 from tpld.errors import TrainingError
+from tpld.training.draw import shuffled_index
 from tpld.training.phase2 import Phase2Batches, Phase2Data
 from tpld.training.self_training import RoundBatches, RoundData, draw_source_subset
-from tpld.training.source import SourceBatches, shuffled_index
+from tpld.training.source import SourceBatches
 
 JITTER = Jitter(brightness=0.3, noise=0.02)
 SOURCE = SourceTraining(

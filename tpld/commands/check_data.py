@@ -31,7 +31,7 @@ def check_data(layers: list[Path], config: Path | None, out: Path | None) -> Pag
         DataError: see `tpld.stages.check`.
     """
     settings = _settings(layers, config)
-    if settings.data.kind == "city" and not city_root(settings).is_dir():
+    if settings.data.draws_city and not city_root(settings).is_dir():
         raise DataError(
             f"the procedural city of this configuration is not drawn yet ({city_root(settings)}). "
             "`snakemake` draws it, or give a configuration of your own images (`tpld init`)"

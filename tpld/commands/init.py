@@ -21,11 +21,11 @@ from tpld.commands.discover import (
     label_values,
     read_legend,
 )
-from tpld.commands.palette import spread_colors
 from tpld.commands.show import Page
 from tpld.config import load_config
 from tpld.data.datasets import DATASETS
 from tpld.data.datasets.base import CLASSES
+from tpld.data.table import spread_colors
 from tpld.errors import ConfigError, DataError
 from tpld.stores.atomic import replacing
 

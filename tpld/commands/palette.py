@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import colorsys
+import json
 import logging
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PIL import Image
 from tpld.config import Config
 from tpld.data.datasets import CLASSES
 from tpld.data.sources import IGNORE, ClassTable, class_table
+from tpld.data.table import spread_colors
 from tpld.stages.common import write_csv
 from tpld.stores.atomic import replacing
 
@@ -36,21 +37,13 @@ def colors_of(classes: list[str], store: Path, config: Config | None = None) -> 
     )
 
 
-def spread_colors(count: int) -> list[tuple[int, int, int]]:
-    """Colours apart from each other: hues by the golden ratio, at three brightnesses."""
-    colors = []
-    for k in range(count):
-        rgb = colorsys.hsv_to_rgb(k * 0.61803 % 1, 0.75, (0.95, 0.75, 0.55)[k % 3])
-        colors.append((round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])))
-    return colors
-
-
 def _table_above(store: Path) -> ClassTable | None:
     """The class table beside the decoded source images of the experiment that a store lies in."""
     for folder in store.absolute().parents:
-        file = folder / "data" / "source_train" / "table.json"
+        file = folder / "data" / "source_train" / "domains.json"
         if file.is_file():
-            return ClassTable.from_json(file.read_text(encoding="utf-8"))
+            first = next(iter(json.loads(file.read_text(encoding="utf-8")).values()))
+            return ClassTable.from_json(first["table"])
     return None
 
 

@@ -1,7 +1,7 @@
 """Starting without torch's compiler. Does not load torch.
 
 torchvision asks torch's compiler for a function and for a mark as it is imported, and torch's
-optimisers for marks as they run. Each loads all of it: two seconds and 165 MB of every process, and
+optimisers for marks as they run. Each loads all of it: two seconds and 135 MB of every process, and
 nothing here compiles. So the function is looked up when it is called, and the marks are left out.
 """
 

@@ -1,8 +1,8 @@
 """Keeping freed memory for the next step. Does not load torch.
 
-glibc hands large blocks back to the system as soon as they are free, and asks for them anew: a
-training step then spends a fifth of its time on pages that it had a moment ago. Told to keep them,
-a process grows to the same peak and stays there until it ends.
+glibc hands large blocks back to the system as soon as they are free, and asks for them anew: each
+training step then waits for pages that it had a moment ago. Told to keep them, a process grows to
+the same peak and stays there until it ends. What that is worth: `benchmarks/parts.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ One module a topic: `data` (images, classes), `evaluation` (protocols), `model` 
 method are in its own file in `tpld.methods`.
 """
 
-from tpld.config.data import ClassEntry, FolderData, FolderSplits, KnownDomain
+from tpld.config.data import ClassEntry, Data, Domain
 from tpld.config.evaluation import Evaluation, Protocol
 from tpld.config.labels import Voting
 from tpld.config.load import load_config, load_merged
@@ -23,11 +23,10 @@ __all__ = [
     "ClassEntry",
     "Compute",
     "Config",
+    "Data",
+    "Domain",
     "Evaluation",
-    "FolderData",
-    "FolderSplits",
     "Jitter",
-    "KnownDomain",
     "Loss",
     "Phase2",
     "Protocol",

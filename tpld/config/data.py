@@ -1,71 +1,112 @@
-"""Sections about images, labels and classes."""
+"""Sections about images, labels and classes: domains, and the classes that they share."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from tpld.section import Channel, FileValue, Name, NotNegative, Section, Seed, Size
+from tpld.config.data_before import of_before
+from tpld.section import Channel, FileValue, Name, NotNegative, Positive, Section, Seed, Size
 
 Scenes = Annotated[int, Field(ge=1, le=100_000)]
+Kind = Literal[
+    "folder", "city", "gta5", "synthia", "cityscapes", "cityscapes_train_ids", "acdc",
+    "dark_zurich", "bdd100k", "idd", "idd_lite", "mapillary_1_2", "mapillary_2_0", "camvid",
+    "camvid_segnet", "kitti",
+]  # fmt: skip
+_OWN = ("images", "labels", "image_suffix", "label_suffix", "train", "val", "only")
+_NOT_OF: dict[str, tuple[str, ...]] = {
+    "folder": ("root",),
+    "city": ("root", *_OWN, "values", "ignored"),
+}
+
+
+def _listed(given: Any) -> Any:
+    """One entry or several, as a list."""
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+Texts = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Names = Annotated[list[Name], BeforeValidator(_listed, json_schema_input_type=Name | list[Name])]
 
 
 class ClassEntry(Section):
-    """One class of the label table; its position in the table is its training id."""
+    """One class of the experiment; its position is its training id."""
 
     name: Name
     """Name in tables and pictures."""
-    id: FileValue
-    """Value in the label files."""
-    color: tuple[Channel, Channel, Channel]
-    """RGB colour of the class in pictures, 0 to 255."""
+    color: tuple[Channel, Channel, Channel] | None = None
+    """RGB colour of the class in pictures, 0 to 255; left out: Cityscapes' or one of our own."""
 
 
-class FolderSplits(Section):
-    """Images, and labels where there are any, of one domain."""
+class Domain(Section):
+    """Images of one domain, their labels if there are any, and what the labels' values mean."""
 
-    images: str
-    """Folder of the images."""
+    kind: Kind = "folder"
+    """`folder`: your own images; `city`: the procedural scenes; else a public data set
+    (docs/datasets.md)."""
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    """Where there are several domains, what the names of its images begin with; left out: `kind`
+    and, of a second one, a number."""
+    root: str | None = None
+    """Folder of a public data set, which holds its own folders."""
+    images: str | None = None
+    """Folder of the images; of a public data set: in place of its own folders."""
     labels: str | None = None
-    """Folder of the label PNGs (one channel of ids); leave out where there is no ground truth."""
-    image_suffix: str = ".png"
-    """What follows a name of the split list in the image folder."""
-    label_suffix: str = ".png"
-    """What follows a name of the split list in the label folder."""
+    """Folder of the label files; leave out where there is no ground truth."""
+    image_suffix: Texts | None = None
+    """What follows a name in the image folder, one or several; left out: that of any image."""
+    label_suffix: Texts | None = None
+    """What follows a name in the label folder; left out: `.png`."""
     train: str | None = None
-    """Text file, one name a line (without suffix, sub-folders allowed); left out: every image."""
+    """Text file, one name a line, relative to the image folder, without suffix; left out: every
+    image, or the data set's own training part."""
     val: str | None = None
-    """Like `train`, for evaluation; left out: there is no such split."""
+    """Like `train`, for evaluation; left out: the data set's own validation part, if it has one."""
+    only: Texts = Field(default=[])
+    """Patterns of the names that are used, such as `night/*`; left out: all."""
     resize: Size | None = None
-    """Height and width that images and labels are brought to when they are decoded."""
-
-
-class FolderData(Section):
-    """Anybody's own images: two domains and one class table."""
-
-    source: FolderSplits
-    """The labelled domain."""
-    target: FolderSplits
-    """The domain to adapt to; its labels, if any, serve evaluation alone."""
-    classes: list[ClassEntry] = Field(min_length=2, max_length=254)
-    """The label table."""
-    ignored_ids: list[FileValue] = Field(default=[])
-    """Values of label files that stand for no class (255 always does)."""
+    """Height and width that images and labels are brought to when they are decoded; left out:
+    1052x1914 for GTA5, whose sizes vary, and nothing for the others."""
+    labelled: bool = True
+    """False: the labels of a public data set are not at hand (a target alone)."""
+    values: dict[FileValue, Name] = Field(default={})
+    """The label table of `folder`: value in the label files, and the name of what it stands for.
+    Several values may have one name. 255 is ignored unless it stands here."""
+    ignored: list[FileValue] = Field(default=[])
+    """Values of the label files of `folder` that stand for no class."""
+    map: dict[Name, Names] = Field(default={})
+    """Class of the experiment, and the labels of this domain that are that class. Classes that are
+    not named here are the labels that are called like them."""
+    weight: Positive = 1.0
+    """How often it is drawn in training, against the other domains of its side."""
+    exif: bool = True
+    """Turn images as their EXIF data say; False: where labels are stored unturned."""
 
     @model_validator(mode="after")
-    def _unique(self) -> FolderData:
-        columns: dict[str, list[Any]] = {
-            "name": [c.name for c in self.classes],
-            "id": [c.id for c in self.classes],
-        }
-        for what, seen in columns.items():
-            twice = sorted({str(v) for v in seen if seen.count(v) > 1})
-            if twice:
-                raise ValueError(f"class {what} given twice: {', '.join(twice)}")
-        both = sorted({c.id for c in self.classes} & {*self.ignored_ids, 255})
+    def _fits_its_kind(self) -> Domain:
+        public = self.kind not in _NOT_OF
+        unwanted = _NOT_OF.get(self.kind, ("values", "ignored"))
+        given = [key for key in unwanted if getattr(self, key) not in (None, [], {})]
+        if given:
+            reason = "has its own label table" if public else "takes none"
+            raise ValueError(
+                f"{', '.join(given)} cannot be given for kind '{self.kind}', which {reason}. "
+                "Leave it out, or write another kind (`folder` for your own images)"
+            )
+        if self.kind == "folder" and self.images is None:
+            raise ValueError("kind 'folder' needs `images`, the folder of the images")
+        if public and self.root is None and self.images is None:
+            raise ValueError(f"kind '{self.kind}' needs `root`, the folder of the data set")
+        if self.kind == "folder" and self.labels and not self.values:
+            raise ValueError(
+                "`labels` needs `values`, what the values of its files stand for, such as "
+                "{0: road, 1: sky}. `tpld init` finds and proposes them"
+            )
+        both = sorted(set(self.values) & set(self.ignored))
         if both:
-            raise ValueError(f"ids {both} are both a class and ignored (255 always is)")
+            raise ValueError(f"ids {both} are both a class and ignored")
         return self
 
 
@@ -97,52 +138,61 @@ class CityData(Section):
         return self
 
 
-class KnownDomain(Section):
-    """One domain of a public data set, in the folders that its authors distribute."""
-
-    kind: Literal["gta5", "synthia", "cityscapes", "cityscapes_train_ids"]
-    """Which data set (docs/benchmarks.md)."""
-    root: str
-    """Folder that holds its folders (`images` and `labels` of GTA5, `leftImg8bit` and `gtFine`)."""
-    train: str | None = None
-    """Text file, one name a line, relative to the image folder; left out: every image."""
-    val: str | None = None
-    """Like `train`, for evaluation; left out: the data set's own validation part, if it has one."""
-    labelled: bool = True
-    """False: its labels are not at hand (a target alone; evaluation is then off)."""
-    resize: Size | None = None
-    """Height and width that images and labels are brought to when they are decoded; left out:
-    1052x1914 for GTA5, whose sizes vary, and nothing for the others."""
-
-
-class KnownData(Section):
-    """A pair of public data sets; the classes are those that both know."""
-
-    source: KnownDomain
-    """The labelled domain."""
-    target: KnownDomain
-    """The domain to adapt to; its labels serve evaluation alone."""
+Domains = Annotated[
+    list[Domain],
+    BeforeValidator(_listed, json_schema_input_type=Domain | list[Domain]),
+    Field(min_length=1, max_length=50),
+]
+_CITY = Domain(kind="city")
 
 
 class Data(Section):
-    """Which images; the sections of the other kinds are ignored."""
+    """Which images: domains to learn from, domains to adapt to, and the classes of both."""
 
-    kind: Literal["city", "folder", "datasets"] = "city"
-    """`city`: embedded procedural scenes; `folder`: your own images; `datasets`: public ones."""
-    datasets: KnownData | None = None
-    """Public data sets, such as GTA5 and Cityscapes."""
+    source: Domains = Field(default=[_CITY])
+    """The labelled domain, or a list of domains."""
+    target: Domains = Field(default=[_CITY])
+    """The domain to adapt to, or a list; its labels, if any, serve evaluation alone."""
+    classes: list[ClassEntry] | None = Field(default=None, min_length=2, max_length=254)
+    """The classes of the experiment; left out: those that a source and a target know, by name."""
     city: CityData = CityData()
     """Settings of the procedural scenes."""
-    folder: FolderData | None = None
-    """Settings of your own images."""
     follow_links: bool = False
     """Read images and labels behind symbolic links that lead out of their folder; False: refuse
     them. The folder itself may be a link in any case."""
     cache_gib: NotNegative = 64
     """Disk for decoded images, GiB per split; images beyond it are decoded at every use."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, tree: Any) -> Any:
+        return of_before(tree)
+
     @model_validator(mode="after")
-    def _section_given(self) -> Data:
-        if self.kind != "city" and getattr(self, self.kind) is None:
-            raise ValueError(f"kind is '{self.kind}', but data.{self.kind} is missing")
+    def _one_of_each(self) -> Data:
+        _once("class name", [entry.name for entry in self.classes or []])
+        for domains in (self.source, self.target):
+            _once("domain", [d.kind for d in domains if d.kind == "city"])
+            _once("domain name", self.names_of(domains))
         return self
+
+    @staticmethod
+    def names_of(domains: list[Domain]) -> list[str]:
+        """The name of each of some domains: its own, or its kind with a number where needed."""
+        names: list[str] = []
+        for domain in domains:
+            name = domain.name or domain.kind
+            count = sum(other.kind == domain.kind for other in domains[: len(names)])
+            names.append(f"{name}_{count + 1}" if count and not domain.name else name)
+        return names
+
+    @property
+    def draws_city(self) -> bool:
+        """Whether a domain is the procedural city."""
+        return any(domain.kind == "city" for domain in (*self.source, *self.target))
+
+
+def _once(what: str, values: list[str]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{what} given twice: {', '.join(twice)}")

@@ -153,6 +153,8 @@ class Config(Section):
         node: Any = self
         for part in dotted.split("."):
             node = getattr(node, part)
+        if isinstance(node, list):
+            return [n.model_dump(mode="json") if isinstance(n, BaseModel) else n for n in node]
         return node.model_dump(mode="json") if isinstance(node, BaseModel) else node
 
 
@@ -191,9 +193,9 @@ def _check_batch_norm(config: Config, rows: list[Method]) -> None:
 
 def _check_oracle(config: Config, rows: list[Method]) -> None:
     """The oracle is trained on the target's labels, which a folder data set need not have."""
-    folder = config.data.folder if config.data.kind == "folder" else None
-    if folder and not folder.target.labels and any(row.kind == "oracle" for row in rows):
+    known = [d.labelled and (d.kind != "folder" or d.labels) for d in config.data.target]
+    if not any(known) and any(row.kind == "oracle" for row in rows):
         raise ValueError(
-            "methods: 'oracle' is trained on the target's own labels, and "
-            "data.folder.target.labels is not set. Give it, or leave the row out"
+            "methods: 'oracle' is trained on the target's own labels, and data.target.labels is "
+            "not set. Give it, or leave the row out"
         )

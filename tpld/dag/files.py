@@ -11,7 +11,6 @@ from tpld.data.extent import Extent, extent_of
 from tpld.data.sources import (
     Files,
     city_root,
-    class_table,
     folders_of,
     has_split,
     has_truth,
@@ -31,14 +30,13 @@ class DataFiles:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.drawn = config.data.kind == "city"
         self.listed = cache(self._listed)
         self.extent = cache(self._extent)
 
     def _listed(self, split: Split) -> Files | None:
         """Without its files the plan is made all the same, and check_data will say why."""
         try:
-            return list_files(self.config, split)
+            return list_files(self.config, split, drawn=False)
         except TpldError as error:
             sys.stderr.write(f"note: planned without its files: {error}\n")
             return None
@@ -53,33 +51,33 @@ class DataFiles:
 
     def fingerprint(self, split: Split, *kinds: str) -> list[str | None]:
         """Names, sizes and times of a split's ``image`` or ``label`` files."""
-        files = None if self.drawn else self.listed(split)
-        return [digest(files.names, files.states[kind]) if files else None for kind in kinds]
+        files = self.listed(split)
+        if files is None or not files.names:  # the city's are known by their settings
+            return [None for _ in kinds]
+        return [digest(files.names, files.states[kind]) for kind in kinds]
 
     def inputs(self, *splits: Split) -> list[str]:
-        """Files that stand for splits: the city's folder, or each split's list."""
-        if self.drawn:
-            return [city_root(self.config).as_posix()]
-        folders = [folders_of(self.config, split) for split in splits]
-        lists = {f.names for f in folders if f is not None and f.names is not None}
-        return sorted(names.as_posix() for names in lists if names.is_file())
+        """Files that stand for splits: the city's folder, and each domain's list."""
+        every = [folders for split in splits for folders in folders_of(self.config, split)]
+        lists = {f.names for f in every if f.drawn is None and f.names is not None}
+        found = sorted(names.as_posix() for names in lists if names.is_file())
+        drawn = any(f.drawn is not None for f in every)
+        return [city_root(self.config).as_posix(), *found] if drawn else found
 
     def keys(self, split: Split) -> list[Any]:
         """Keys that the decoded arrays depend on: size, and the classes where there are labels."""
-        folders, table = folders_of(self.config, split), class_table(self.config, split)
         return [
-            self.config.data.kind,
-            folders.resize if folders else None,
             self.config.data.cache_gib,
-            list(zip(table.ids, table.names, strict=True)),
-            table.ignored_ids,
-            table.reader,
+            [
+                [f.domain, f.weight, f.exif, f.resize, f.table.to_json()]
+                for f in folders_of(self.config, split)
+            ],
         ]
 
     def _extent(self, *splits: Split) -> Extent:
         """How many images some splits have together, and their size."""
         found = [
-            extent_of(self.config, split, None if self.drawn else self.listed(split))
+            extent_of(self.config, split, self.listed(split))
             for split in splits
             if has_split(self.config, split)
         ]

@@ -1,11 +1,12 @@
 """Decoded images of one split on disk, so that a training crop costs a memory copy.
 
-A cache folder holds ``images.bin`` and/or ``labels.bin`` (uint8, images one after the other) and
-``index.csv`` with one row an image: name, height, width, offset in pixels, CRC-32 of its arrays and
-source files. The checksums make the index, by which a cache is known (`provenance.fingerprint`),
-change with its pixels, and they are compared when an image is first used: a flipped bit is an
-error, not another pixel. Images of different sizes are legal. Images beyond the disk bound have
-offset -1 and are decoded at each use; one whose file has changed since is an error too.
+A cache folder holds ``images.bin`` and/or ``labels.bin`` (uint8, images one after the other),
+``domains.json`` with how files of each domain are read, and ``index.csv`` with one row an image:
+name, height, width, offset in pixels, CRC-32 of its arrays, domain and its weight, source files.
+The checksums make the index, by which a cache is known (`provenance.fingerprint`), change with its
+pixels, and they are compared when an image is first used: a flipped bit is an error, not another
+pixel. Images of different sizes are legal. Images beyond the disk bound have offset -1 and are
+decoded at each use; one whose file has changed since is an error too.
 
 Ground truth of the target is a cache of its own (no ``images.bin``): stages that train are never
 given its path.
@@ -13,18 +14,20 @@ given its path.
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tpld.data.decode import decode_image, decode_label
-from tpld.data.sources import ClassTable, Item
+from tpld.data.folders import Folders
+from tpld.data.sources import IGNORE, ClassTable, Item
 from tpld.errors import DataError, StoreError
 from tpld.stores.atomic import replacing
 
@@ -40,8 +43,7 @@ def write_cache(
     folder: Path,
     items: list[Item],
     kinds: tuple[Kind, ...],
-    table: ClassTable,
-    resize: tuple[int, int] | None,
+    folders: Sequence[Folders],
     limit_gib: float,
     tick: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
@@ -58,7 +60,7 @@ def write_cache(
         rows, offset = [], 0
         files = {kind: (partial / f"{kind}.bin").open("wb") for kind in kinds}
         try:
-            for done, (item, arrays) in enumerate(_decoded(items, kinds, table, resize), start=1):
+            for done, (item, arrays) in enumerate(_decoded(items, kinds, folders), start=1):
                 height, width = next(iter(arrays.values())).shape[:2]
                 pixels = height * width
                 keep = (offset + pixels) * sum(_CHANNELS[k] for k in kinds) <= limit_gib * 2**30
@@ -75,13 +77,15 @@ def write_cache(
         columns = ["name", "height", "width", "offset", *_CHECKSUMS.values()]
         index = pd.DataFrame(rows, columns=columns)
         # A cache without labels must not lead to them either.
+        index["domain"] = [folders[item.domain].domain for item in items]
+        index["weight"] = [folders[item.domain].weight for item in items]
         for kind, column in _SOURCES.items():
             paths = [getattr(item, column) if kind in kinds else None for item in items]
             index[column] = [str(path or "") for path in paths]
         index.to_csv(partial / "index.csv", index=False)
         # Images beyond the bound are decoded later, by stages that know classes but no file ids.
-        if "labels" in kinds:
-            (partial / "table.json").write_text(table.to_json(), encoding="utf-8")
+        rules = {f.domain: {"exif": f.exif, "table": f.table.to_json()} for f in folders}
+        (partial / "domains.json").write_text(json.dumps(rules), encoding="utf-8")
     return index
 
 
@@ -90,18 +94,26 @@ def _crc(array: np.ndarray) -> int:
 
 
 def _decoded(
-    items: list[Item], kinds: tuple[Kind, ...], table: ClassTable, resize: tuple[int, int] | None
+    items: list[Item], kinds: tuple[Kind, ...], folders: Sequence[Folders]
 ) -> Iterable[tuple[Item, dict[Kind, np.ndarray]]]:
     """Decode in threads (PIL releases the interpreter lock), in order, a few images ahead."""
 
+    labelled = any(item.label for item in items)
+
     def decode(item: Item) -> dict[Kind, np.ndarray]:
         arrays: dict[Kind, np.ndarray] = {}
+        resize, turn = folders[item.domain].resize, folders[item.domain].exif
         if "images" in kinds:
-            arrays["images"] = decode_image(item.image, resize)
-        if "labels" in kinds:
-            if item.label is None:
+            arrays["images"] = decode_image(item.image, resize, turn)
+        if "labels" in kinds and item.label is not None:
+            table = folders[item.domain].table
+            arrays["labels"] = decode_label(item.label, table, resize, turn)
+        elif "labels" in kinds:
+            if not labelled:
                 raise DataError(f"{item.name}: no label folder is configured for this split")
-            arrays["labels"] = decode_label(item.label, table, resize)
+            # Its domain has no labels, another one has: nothing is known of this image.
+            image = arrays["images"] if arrays else decode_image(item.image, resize, turn)
+            arrays["labels"] = np.full(image.shape[:2], IGNORE, np.uint8)
         shapes = {kind: array.shape[:2] for kind, array in arrays.items()}
         if len(set(shapes.values())) > 1:
             raise DataError(
@@ -117,6 +129,23 @@ def _decoded(
             yield from zip(chunk, pool.map(decode, chunk), strict=True)
 
 
+class Group(NamedTuple):
+    """The images of one domain: their numbers, int64 (n,), and how often the domain is drawn."""
+
+    images: np.ndarray
+    weight: float
+
+
+def _groups(index: pd.DataFrame) -> tuple[list[str], list[Group]]:
+    """The domain of each image, and the images of each domain."""
+    names = [str(name) for name in index["domain"]]
+    found: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        found.setdefault(name, []).append(i)
+    weights = index["weight"].to_numpy(np.float64)
+    return names, [Group(np.array(i, np.int64), float(weights[i[0]])) for i in found.values()]
+
+
 class Cache:
     """Random access to a decoded split.
 
@@ -130,21 +159,22 @@ class Cache:
     """
 
     def __init__(self, folder: Path, table: ClassTable) -> None:
-        self.folder = Path(folder)
+        self.folder, self.table = Path(folder), table
         try:
-            written = self.folder / "table.json"
-            self.table = (
-                ClassTable.from_json(written.read_text(encoding="utf-8"))
-                if written.exists()
-                else table
-            )
+            written = self.folder / "domains.json"
+            rules = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
+            self._tables = {k: ClassTable.from_json(v["table"]) for k, v in rules.items()}
+            self._turned = {k: bool(v["exif"]) for k, v in rules.items()}
             self.index = pd.read_csv(
                 self.folder / "index.csv",
                 keep_default_na=False,
-                dtype={"name": str, "image": str, "label": str},  # 0001 is a name, not a number
+                dtype=dict.fromkeys(
+                    ("name", "image", "label", "domain"), str
+                ),  # 0001 is a name, not a number
             )
             self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
             self._sums = self.index[[*_CHECKSUMS.values()]].to_numpy(np.int64)
+            self._domains, self.groups = _groups(self.index)
             self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
             self.names: list[str] = [str(name) for name in self.index["name"]]
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -198,16 +228,20 @@ class Cache:
         height, width, offset = (int(value) for value in self._rows[i])
         source = self._sources[kind][i]
         if offset < 0 and source:
+            domain = self._domains[i]
+            table, turn = self._tables.get(domain, self.table), self._turned.get(domain, True)
             if kind == "images":
-                array = decode_image(Path(source), (height, width))
+                array = decode_image(Path(source), (height, width), turn)
             else:
-                array = decode_label(Path(source), self.table, (height, width))
+                array = decode_label(Path(source), table, (height, width), turn)
             if _crc(array) != self._sum(kind, i):
                 raise DataError(
                     f"{source} has changed since it was checked and decoded. Rerun: the plan sees "
                     f"it and decodes again (by hand: delete {self.folder})"
                 )
             return array
+        if offset < 0 and kind == "labels":
+            return np.full((height, width), IGNORE, np.uint8)  # of a domain without labels
         if kind not in self._maps:
             raise StoreError(f"{self.folder} holds no {kind}: this split has none here")
         channels = _CHANNELS[kind]

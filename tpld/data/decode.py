@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tpld.data.datasets.base import Reader
-from tpld.data.folders import IGNORE, ClassTable
+from tpld.data.table import IGNORE, ClassTable
 from tpld.errors import DataError, TpldError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
@@ -22,7 +22,9 @@ _SHOWN = 10
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
 
 
-def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarray:
+def decode_image(
+    path: Path, resize: tuple[int, int] | None = None, turn: bool = True
+) -> np.ndarray:
     """Read an image as uint8 RGB (H, W, 3); `resize` is (height, width), bicubic.
 
     Raises:
@@ -41,7 +43,7 @@ def decode_image(path: Path, resize: tuple[int, int] | None = None) -> np.ndarra
 
 
 def decode_label(
-    path: Path, table: ClassTable, resize: tuple[int, int] | None = None
+    path: Path, table: ClassTable, resize: tuple[int, int] | None = None, turn: bool = True
 ) -> np.ndarray:
     """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
 
@@ -63,11 +65,12 @@ def decode_label(
     unknown = np.unique(raw[ids == 65535], return_counts=True)
     if unknown[0].size:
         pairs = list(zip(*unknown, strict=True))
+        known = sorted(value for values in table.values for value in values)
         seen = ", ".join(f"{value} ({count} pixels)" for value, count in pairs[:_SHOWN])
         seen += f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise DataError(
             f"{path}: label value {seen} is not in the class table. Allowed: "
-            f"{sorted(table.ids)}, ignored: {sorted({*table.ignored_ids, IGNORE})}. "
+            f"{known}, ignored: {sorted({*table.ignored, IGNORE} - {*known})}. "
             f"{table.remedy}"
         )
     return ids.astype(np.uint8)

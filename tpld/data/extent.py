@@ -30,17 +30,19 @@ class Extent(NamedTuple):
 def extent_of(config: Config, split: Split, files: Files | None) -> Extent:
     """Counted from the files that a plan has listed; None where they are not there (yet).
 
-    The size is that of decoded images: as configured, as the data set is known to have it, or that
-    of the first file. What nothing tells is taken for 3000 images of 1024x2048.
+    The size is that of decoded images of the first domain that is not the city: as configured, as
+    the data set is known to have it, or that of the first file. What nothing tells is taken for
+    3000 images of 1024x2048.
     """
-    if config.data.kind == "city":
-        city = config.data.city
-        return Extent(getattr(city, split), city.height, city.width)
-    folders = folders_of(config, split)
-    size = (folders.resize or folders.size) if folders else None
-    if size is None and files:
+    every, city = folders_of(config, split), config.data.city
+    drawn = sum(folders.drawn or 0 for folders in every)
+    others = [folders for folders in every if folders.drawn is None]
+    if not others:
+        return Extent(drawn, *(every[0].resize or (city.height, city.width)))
+    size = others[0].resize or others[0].size
+    if size is None and files and files.images:
         size = _size_of(files.images[0])
-    return Extent(len(files.names) if files else 3000, *(size or _UNKNOWN))
+    return Extent(drawn + (len(files.names) if files else 3000), *(size or _UNKNOWN))
 
 
 def _size_of(path: str) -> tuple[int, int] | None:

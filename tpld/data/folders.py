@@ -1,97 +1,68 @@
-"""Which folders a split comes from and how its labels read, whatever the kind of data.
+"""Which folders a split comes from and how its labels read, whatever the kind of domain.
 
-All kinds end here as the same thing, the `Folders` of a split: the procedural city is written as
+All kinds end here as the same thing, a `Folders` a domain: the procedural city is written as
 folders first, a public data set is a known arrangement of folders, and everything after that does
 not know either from anybody's own images.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from tpld.config import ClassEntry, Config, FolderData, FolderSplits, KnownDomain
-from tpld.data.datasets import CLASSES, DATASETS, Dataset
-from tpld.data.datasets.base import Reader
-from tpld.data.splits import Split
-
-IGNORE = 255
-
-
-@dataclass(frozen=True)
-class ClassTable:
-    """Names, label-file ids and colours; the position of a class is its training id.
-
-    `reader` says how ids are read from a label file, `remedy` what to do about an unknown one.
-    """
-
-    names: list[str]
-    ids: list[int]
-    colors: np.ndarray
-    ignored_ids: list[int]
-    reader: Reader = "index"
-    remedy: str = "Add it to data.folder.classes or data.folder.ignored_ids"
-
-    @property
-    def lookup(self) -> np.ndarray:
-        """uint16 (65536,): training id of each file value, 255 if ignored, 65535 if unknown."""
-        table = np.full(65536, 65535, np.uint16)
-        table[[*self.ignored_ids, IGNORE]] = IGNORE
-        table[self.ids] = np.arange(len(self.ids))
-        return table
-
-    @property
-    def palette(self) -> np.ndarray:
-        """uint8 (256, 3): colour of each training id; black where there is none."""
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(self.colors)] = self.colors
-        return palette
-
-    def to_json(self) -> str:
-        """The table as text."""
-        return json.dumps({**asdict(self), "colors": self.colors.tolist()})
-
-    @classmethod
-    def from_json(cls, text: str) -> ClassTable:
-        """The inverse of `to_json`."""
-        fields = json.loads(text)
-        return cls(**{**fields, "colors": np.array(fields["colors"], np.uint8)})
+from tpld.config import Config, Data, Domain
+from tpld.data.classes import classes_of, domains_of, table_of
+from tpld.data.datasets import DATASETS, Dataset
+from tpld.data.datasets.base import Part
+from tpld.data.splits import SPLITS, Split
+from tpld.data.table import ClassTable
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the files of one split are, and how its labels are read.
+    """Where the files of one domain of a split are, and how its labels are read.
 
     Attributes:
+        domain: name of the domain.
+        prefix: what the names of its images begin with in the split; empty for an only domain.
         images: folder of the images.
         labels: folder of the label files; None without ground truth.
-        image_suffix: what follows a name in the image folder.
-        label_suffix: what follows a name in the label folder.
+        image_suffix: what follows a name in the image folder, one or several; empty: any image's.
+        label_suffix: what follows a name in the label folder, one or several.
         names: text file of names; None: every image of the folder.
         resize: height and width on decoding; None: as they are.
         table: the label table of these files.
+        only: patterns of the names that count; each of them must match.
         left_out: names that do not count where there is no list.
         size: height and width that the data set's own images have; None: not known.
         remedy: what to do where the image folder is missing.
         pairs: what to do where a file is missing.
         follow_links: files may lie outside the folders, behind symbolic links.
+        weight: how often the domain is drawn, against the others.
+        exif: images are turned as their EXIF data say.
+        drawn: how many images the procedural city draws; None: it is not the city.
     """
 
+    domain: str
+    prefix: str
     images: Path
     labels: Path | None
-    image_suffix: str
-    label_suffix: str
+    image_suffix: tuple[str, ...]
+    label_suffix: tuple[str, ...]
     names: Path | None
     resize: tuple[int, int] | None
     table: ClassTable
+    only: tuple[tuple[str, ...], ...] = ()
     left_out: frozenset[str] = field(default=frozenset())
     size: tuple[int, int] | None = None
     remedy: str = "Correct `images`"
     pairs: str = "Correct the folder, the suffix or the split list"
     follow_links: bool = False
+    weight: float = 1.0
+    exif: bool = True
+    drawn: int | None = None
 
 
 def city_root(config: Config) -> Path:
@@ -99,133 +70,131 @@ def city_root(config: Config) -> Path:
     return Path(config.results) / config.experiment / "data" / "city"
 
 
+def city_counts(config: Config) -> dict[str, int]:
+    """How many scenes of each split are drawn; none of a side that the city is no domain of."""
+    return {split: sum(f.drawn or 0 for f in folders_of(config, split)) for split in SPLITS}
+
+
 def benchmark_of(config: Config) -> str | None:
-    """``gta5_cityscapes`` for that pair of public data sets; None for other kinds of data."""
-    if config.data.datasets is None or config.data.kind != "datasets":
-        return None
-    pair = (config.data.datasets.source, config.data.datasets.target)
-    return "_".join(DATASETS[domain.kind].name for domain in pair)
+    """``gta5_cityscapes`` for that pair of public data sets; None for everything else.
 
-
-def class_table(config: Config, split: Split = "source_train") -> ClassTable:
-    """The class table of a configuration.
-
-    Names and colours are those of every split; the ids are those of this split's label files,
-    which differ between public data sets.
+    Classes or mappings of one's own make another problem, which the paper's figures are not of.
     """
-    if config.data.kind == "datasets":
-        return _known_table(config, _dataset_of(config, split))
-    data = _folder_data(config)
-    return ClassTable(
-        names=[entry.name for entry in data.classes],
-        ids=[entry.id for entry in data.classes],
-        colors=np.array([entry.color for entry in data.classes], np.uint8),
-        ignored_ids=list(data.ignored_ids),
-    )
+    data = config.data
+    domains = [*data.source, *data.target]
+    known = [DATASETS[domain.kind].name for domain in domains if domain.kind in DATASETS]
+    own = data.classes is not None or any(domain.map for domain in domains)
+    return "_".join(known) if len(known) == len(domains) == 2 and not own else None
 
 
-def folders_of(config: Config, split: Split) -> Folders | None:
-    """The folders that a split comes from; None if the configuration has no such split."""
-    if config.data.kind == "datasets":
-        return _known_folders(config, split)
-    data = _folder_data(config)
-    domain = data.source if split.startswith("source") else data.target
-    listed = domain.train if split.endswith("train") else domain.val
-    if listed is None and split.endswith("val"):
-        return None
-    return Folders(
-        images=Path(domain.images),
-        labels=Path(domain.labels) if domain.labels else None,
-        image_suffix=domain.image_suffix,
-        label_suffix=domain.label_suffix,
-        names=Path(listed) if listed else None,
-        resize=domain.resize,
-        table=class_table(config),
-        follow_links=config.data.follow_links,
-    )
+def folders_of(config: Config, split: Split) -> list[Folders]:
+    """The folders that each domain of a split comes from; empty if there is no such split.
 
+    Where only some domains have labels, a split for evaluation is of those.
 
-def _folder_data(config: Config) -> FolderData:
-    """Anybody's own folders, or the city's."""
-    if config.data.kind == "folder":
-        assert config.data.folder is not None  # the configuration has checked it
-        return config.data.folder
-    from tpld.data.city.draw import CITY_CLASSES
-
-    root = city_root(config)
-    entries = [
-        ClassEntry(name=name, id=index, color=color)
-        for index, (name, color) in enumerate(CITY_CLASSES)
-    ]
-    return FolderData(
-        source=_city_domain(root / "source"), target=_city_domain(root / "target"), classes=entries
-    )
-
-
-def _city_domain(root: Path) -> FolderSplits:
-    return FolderSplits(
-        images=str(root / "images"),
-        labels=str(root / "labels"),
-        train=str(root / "train.txt"),
-        val=str(root / "val.txt"),
-    )
-
-
-def _known_domain(config: Config, split: Split) -> KnownDomain:
-    assert config.data.datasets is not None  # the configuration has checked it
-    pair = config.data.datasets
-    return pair.source if split.startswith("source") else pair.target
-
-
-def _dataset_of(config: Config, split: Split) -> Dataset:
-    return DATASETS[_known_domain(config, split).kind]
-
-
-def _known_table(config: Config, dataset: Dataset) -> ClassTable:
-    """The classes that both data sets know, with the ids of one of them."""
-    both = [set(_dataset_of(config, split).classes) for split in ("source_train", "target_train")]
-    names = [name for name in CLASSES if name in both[0] & both[1]]
-    ids = {label.stands_for: label.id for label in dataset.labels}
-    return ClassTable(
-        names=names,
-        ids=[ids[name] for name in names],
-        colors=np.array([CLASSES[name] for name in names], np.uint8),
-        ignored_ids=[label.id for label in dataset.labels if label.stands_for not in names],
-        reader=dataset.reader,
-        remedy=f"These are the ids of {dataset.title}: is the file another set's, or changed?",
-    )
-
-
-def _known_folders(config: Config, split: Split) -> Folders | None:
-    domain, dataset = _known_domain(config, split), _dataset_of(config, split)
-    listed = domain.train if split.endswith("train") else domain.val
-    part = dataset.train if split.endswith("train") or dataset.val is None else dataset.val
-    if split.endswith("val") and dataset.val is None and listed is None:
-        return None
-    root, key = Path(domain.root), f"data.datasets.{split.split('_')[0]}"
-    expected = f"{dataset.title} is expected in {key}.root as {dataset.layout}"
-    return Folders(
-        images=root / part[0],
-        labels=root / part[1] if domain.labelled else None,
-        image_suffix=dataset.image_suffix,
-        label_suffix=dataset.label_suffix,
-        names=Path(listed) if listed else None,
-        resize=domain.resize or dataset.resize,
-        table=class_table(config, split),
-        left_out=dataset.left_out,
-        size=dataset.size,
-        remedy=f"{expected}. Correct {key}.root, or get the data from {dataset.source}",
-        pairs=f"{expected}. Complete it, or list the names that are whole in {key}",
-        follow_links=config.data.follow_links,
-    )
+    Raises:
+        ConfigError: a class or a label that a domain's `map` names does not exist, or both sides
+            have fewer than two classes in common.
+    """
+    domains, classes = domains_of(config.data, split), classes_of(config.data)
+    names, side = Data.names_of(domains), split.split("_")[0]
+    found: list[Folders] = []
+    for place, (name, domain) in enumerate(zip(names, domains, strict=True)):
+        where = f"data.{side}" + (f".{place}" if len(domains) > 1 else "")
+        table = table_of(domain, classes, where)
+        prefix = f"{name}/" if len(domains) > 1 else ""
+        folders = _folders(config, domain, split, (name, prefix, where), table)
+        found += [folders] if folders else []
+    if split.endswith("val") and any(folders.labels for folders in found):
+        found = [folders for folders in found if folders.labels]
+    return found
 
 
 def has_split(config: Config, split: Split) -> bool:
-    """Whether the configuration gives this split (training splits always exist)."""
-    return folders_of(config, split) is not None
+    """Whether the configuration has this split."""
+    return bool(folders_of(config, split))
 
 
 def has_truth(config: Config, split: Split) -> bool:
-    """Whether the split comes with ground truth."""
-    folders = folders_of(config, split)
-    return folders is not None and folders.labels is not None
+    """Whether the split comes with ground truth, of at least one domain."""
+    return any(folders.labels for folders in folders_of(config, split))
+
+
+def _folders(
+    config: Config, domain: Domain, split: Split, named: tuple[str, str, str], table: ClassTable
+) -> Folders | None:
+    """One domain's folders; None where it has no such split."""
+    if domain.kind == "city":
+        return _city(config, split, named, table)
+    dataset, training = DATASETS.get(domain.kind), split.endswith("train")
+    listed = domain.train if training else domain.val
+    part = _part(domain, dataset, training, listed)
+    if part is None:
+        return None
+    name, prefix, where = named
+    return Folders(
+        domain=name,
+        prefix=prefix,
+        images=_below(domain.root, part.images),
+        labels=_below(domain.root, part.labels) if part.labels and domain.labelled else None,
+        image_suffix=_suffixes(domain.image_suffix, dataset.image_suffix if dataset else ()),
+        label_suffix=_suffixes(domain.label_suffix, dataset.label_suffix if dataset else ".png"),
+        names=Path(listed) if listed else None,
+        resize=domain.resize or (dataset.resize if dataset else None),
+        table=table,
+        only=tuple(filter(None, (tuple(domain.only), () if listed else (part.only,)))),
+        follow_links=config.data.follow_links,
+        weight=domain.weight,
+        exif=domain.exif,
+        **(_of_known(dataset, where) if dataset else {}),
+    )
+
+
+def _part(
+    domain: Domain, dataset: Dataset | None, training: bool, listed: str | None
+) -> Part | None:
+    """Image and label folder, and which names are meant; None where there is no such split."""
+    if domain.images is not None:
+        return Part(domain.images, domain.labels) if training or listed else None
+    assert dataset is not None  # the configuration has checked it
+    if training or (dataset.val is None and listed):
+        return dataset.train
+    return dataset.val
+
+
+def _of_known(dataset: Dataset, where: str) -> dict[str, Any]:
+    expected = f"{dataset.title} is expected in {where}.root as {dataset.layout}"
+    return {
+        "left_out": dataset.left_out,
+        "size": dataset.size,
+        "remedy": f"{expected}. Correct {where}.root, or get the data from {dataset.source}",
+        "pairs": f"{expected}. Complete it, or list the names that are whole in {where}",
+    }
+
+
+def _city(config: Config, split: Split, named: tuple[str, str, str], table: ClassTable) -> Folders:
+    side, part = split.split("_")
+    root, domain = city_root(config) / side, domains_of(config.data, split)
+    city = next(d for d in domain if d.kind == "city")
+    return Folders(
+        domain=named[0],
+        prefix=named[1],
+        images=root / "images",
+        labels=root / "labels",
+        image_suffix=(".png",),
+        label_suffix=(".png",),
+        names=root / f"{part}.txt",
+        resize=city.resize,
+        table=table,
+        follow_links=config.data.follow_links,
+        weight=city.weight,
+        drawn=getattr(config.data.city, split),
+    )
+
+
+def _below(root: str | None, folder: str) -> Path:
+    return Path(root or ".", folder)
+
+
+def _suffixes(given: Sequence[str] | None, usual: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(given or ([usual] if isinstance(usual, str) else usual))

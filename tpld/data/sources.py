@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from tpld.config import Config
+from tpld.data.classes import class_table
 from tpld.data.folders import (
-    IGNORE,
-    ClassTable,
     Folders,
     benchmark_of,
+    city_counts,
     city_root,
-    class_table,
     folders_of,
     has_split,
     has_truth,
 )
+from tpld.data.listing import IMAGES, image_files, is_utf8, natural, nothing_there, shown
+from tpld.data.scan import Found, composed, read_list, scan
 from tpld.data.splits import Split
+from tpld.data.table import IGNORE, ClassTable
 from tpld.errors import DataError
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Folders",
     "Item",
     "benchmark_of",
+    "city_counts",
     "city_root",
     "class_table",
     "folders_of",
@@ -39,84 +43,155 @@ __all__ = [
 
 
 class Item(NamedTuple):
-    """One image of a split and its label file, if the split has labels."""
+    """One image of a split.
+
+    Attributes:
+        name: in the split; begins with the domain's name where there are several.
+        image: its file.
+        label: its label file, if its domain has labels.
+        domain: position of its domain in `folders_of`.
+    """
 
     name: str
     image: Path
     label: Path | None
+    domain: int = 0
 
 
 State = tuple[int, int]
 
 
 class Files(NamedTuple):
-    """The files of a split: names, paths, and size and time of each, by ``image`` and ``label``."""
+    """The files of a split: names, paths, and size and time of each, by ``image`` and ``label``.
+
+    A label is None where the domain of its image has none; `labels` is where all have none.
+    `domains` has the position of each file's domain in `folders_of`.
+    """
 
     names: list[str]
     images: list[str]
-    labels: list[str] | None
+    labels: list[str | None] | None
     states: dict[str, list[State]]
+    domains: list[int]
 
 
 def list_items(config: Config, split: Split) -> list[Item]:
-    """Images (and labels) of a split in the order of its list.
+    """Images (and labels) of a split in the order of its lists, domain by domain.
 
     Raises:
         DataError: see `list_files`.
     """
     files = list_files(config, split)
-    labels = [Path(path) for path in files.labels] if files.labels else [None] * len(files.names)
-    return list(map(Item, files.names, map(Path, files.images), labels))
+    labels = files.labels or [None] * len(files.names)
+    paths = [Path(label) if label else None for label in labels]
+    return list(map(Item, files.names, map(Path, files.images), paths, files.domains))
 
 
-def list_files(config: Config, split: Split) -> Files:
+def list_files(config: Config, split: Split, drawn: bool = True) -> Files:
     """The files of a split as text, found by one look at its folders: 50 000 take half a second.
+
+    Args:
+        config: the configuration.
+        split: the split.
+        drawn: False: leave out the procedural city, which may not be drawn yet.
 
     Raises:
         DataError: folder or list missing, list empty, a name twice, outside the folder (by `..`,
-            or behind a link unless the configuration allows it), or without its image or label.
+            or behind a link unless the configuration allows it), without its image or label, or
+            with two images.
     """
-    folders = folders_of(config, split)
-    if folders is None:
+    every = folders_of(config, split)
+    if not every:
         raise DataError(f"{split}: no such split is configured. Give a list of its images")
+    total = Files([], [], [], {"image": [], "label": []}, [])
+    assert total.labels is not None
+    for place, folders in enumerate(every):
+        if folders.drawn is not None and not drawn:
+            continue
+        found = _list(folders, split)
+        total.names.extend(folders.prefix + name for name in found.names)
+        total.images.extend(found.images)
+        total.labels.extend(found.labels or [None] * len(found.names))
+        total.states["image"].extend(found.states["image"])
+        total.states["label"].extend(found.states["label"])
+        total.domains.extend([place] * len(found.names))
+    return total if any(total.labels) else total._replace(labels=None)
+
+
+def _list(folders: Folders, split: str) -> Files:
+    """The files of one domain; names without its prefix."""
     images = folders.images
     if not images.is_dir():
         raise DataError(f"{split}: image folder {images} does not exist. {folders.remedy}")
-    found = _scan(images)
-    names = _read_list(folders, split) if folders.names else _all_names(found, folders)
+    found = scan(images, folders.follow_links)
+    names = read_list(folders.names, split) if folders.names else _all_names(found, folders, split)
+    names = [name for name in names if _wanted(name, folders.only)]
     if not names:
-        nothing = f"no *{folders.image_suffix} below {images}"
-        where = f"list {folders.names}" if folders.names else nothing
-        raise DataError(f"{split}: the split is empty ({where}). Name at least one image")
-    pictures, states = _resolve(names, images, folders.image_suffix, found, "image", split, folders)
+        raise DataError(f"{split}: {_why_empty(folders)}. Name at least one image")
+    suffixes = folders.image_suffix or IMAGES
+    pictures, states = _resolve(names, images, suffixes, found, "image", split, folders)
+    domains = [0] * len(names)
     if folders.labels is None:
-        return Files(names, pictures, None, {"image": states, "label": []})
-    found = _scan(folders.labels)
+        return Files(names, pictures, None, {"image": states, "label": []}, domains)
+    found = scan(folders.labels, folders.follow_links)
     truths, more = _resolve(
         names, folders.labels, folders.label_suffix, found, "label", split, folders
     )
-    return Files(names, pictures, truths, {"image": states, "label": more})
+    return Files(names, pictures, [*truths], {"image": states, "label": more}, domains)
 
 
-def _scan(root: Path, below: str = "") -> dict[str, os.DirEntry[str]]:
-    """Every file below a folder by its relative name; nothing for a folder that does not exist."""
-    found: dict[str, os.DirEntry[str]] = {}
-    if not root.is_dir():
-        return found
-    with os.scandir(root / below) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                found |= _scan(root, f"{below}{entry.name}/")
-            else:
-                found[f"{below}{entry.name}"] = entry
-    return found
+def _why_empty(folders: Folders) -> str:
+    """What to say of a split without images."""
+    if folders.only:
+        patterns = " and ".join(" or ".join(several) for several in folders.only)
+        return f"the split is empty: no name below {folders.images} is like {patterns}"
+    if folders.names:
+        return f"the split is empty (list {folders.names})"
+    if folders.image_suffix:
+        wanted = ", ".join(f"*{suffix}" for suffix in folders.image_suffix)
+        there = nothing_there(listing) if not (listing := image_files(folders.images)).names else ""
+        return f"the split is empty (no {wanted} below {folders.images}){there and f'; {there}'}"
+    return f"the split is empty: {nothing_there(image_files(folders.images))}"
+
+
+def _wanted(name: str, only: tuple[tuple[str, ...], ...]) -> bool:
+    return all(any(fnmatchcase(name, pattern) for pattern in several) for several in only)
+
+
+def _all_names(found: Found, folders: Folders, split: str) -> list[str]:
+    """The names of all images of a folder, f2 before f10."""
+    names: dict[str, str] = {}
+    for key, entry in found.items():
+        suffix = _suffix_of(key, folders.image_suffix)
+        name = key[: len(key) - len(suffix)]
+        if not suffix or name in folders.left_out:
+            continue
+        if not is_utf8(name):
+            raise DataError(
+                f"{split}: the name of {shown(os.fspath(entry))} is not UTF-8, so that no list and "
+                "no table can hold it. Rename it"
+            )
+        if names.setdefault(name, key) != key:
+            raise DataError(
+                f"{split}: {names[name]} and {key} below {folders.images} are two images of one "
+                "name. Write `image_suffix`, or remove one"
+            )
+    return sorted(names, key=natural)
+
+
+def _suffix_of(name: str, suffixes: tuple[str, ...]) -> str:
+    """The longest of the suffixes that a name ends in; without suffixes any image's."""
+    if suffixes:
+        return max((s for s in suffixes if name.endswith(s)), key=len, default="")
+    suffix = PurePosixPath(name).suffix
+    return suffix if suffix.lower() in IMAGES else ""
 
 
 def _resolve(
     names: list[str],
     root: Path,
-    suffix: str,
-    found: dict[str, os.DirEntry[str]],
+    suffixes: tuple[str, ...],
+    found: Found,
     what: str,
     split: str,
     folders: Folders,
@@ -126,18 +201,19 @@ def _resolve(
     states: list[State] = []
     inside = os.path.realpath(root) + os.sep
     for name in names:
-        paths.append(f"{above}{name}{suffix}")
-        entry = found.get(f"{name}{suffix}") or Path(paths[-1])
-        if _is_file(entry):
-            stat = entry.stat()
-            states.append((stat.st_size, stat.st_mtime_ns))
-            # What the look at the folders found and is no link itself lies inside them.
-            if isinstance(entry, Path) or entry.is_symlink():
-                real = os.path.realpath(entry)
-                outside += [] if real.startswith(inside) else [f"{paths[-1]} -> {real}"]
-        else:
-            missing.append(paths[-1])
-    if outside and not folders.follow_links:
+        entry = _entry(name, above, suffixes, found)
+        if isinstance(entry, str):
+            missing.append(entry)
+            continue
+        path = os.fspath(entry)
+        paths.append(path)
+        stat = entry.stat()
+        states.append((stat.st_size, stat.st_mtime_ns))
+        # What the look at the folders found and is no link itself lies inside them.
+        if not folders.follow_links and (isinstance(entry, Path) or entry.is_symlink()):
+            real = os.path.realpath(path)
+            outside += [] if real.startswith(inside) else [f"{path} -> {real}"]
+    if outside:
         raise DataError(
             f"{split}: {len(outside)} of {len(names)} {what} files are links that lead out of "
             f"{root}, first {outside[0]}. If that is wanted, set data.follow_links: true"
@@ -150,41 +226,23 @@ def _resolve(
     return paths, states
 
 
+def _entry(
+    name: str, above: str, suffixes: tuple[str, ...], found: Found
+) -> os.DirEntry[str] | Path | str:
+    """The file of a name, under whichever suffix; the path of the first where there is none."""
+    for suffix in suffixes:
+        for spelt in (suffix, suffix.upper()) if suffixes is IMAGES else (suffix,):
+            entry = found.get(composed(f"{name}{spelt}"))
+            if entry is not None and _is_file(entry):
+                return entry
+    paths = [Path(f"{above}{name}{suffix}") for suffix in suffixes]
+    there = [path for path in paths if _is_file(path)]
+    return there[0] if there else str(paths[0])
+
+
 def _is_file(entry: os.DirEntry[str] | Path) -> bool:
     """Whether it is a file; a name too long for the system, or a circle of links, is none."""
     try:
         return entry.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _read_list(folders: Folders, split: str) -> list[str]:
-    path = folders.names
-    assert path is not None
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{split}: cannot read split list {path}: {error}") from None
-    # Through PurePosixPath: `./a` and `a` are the same image.
-    names = [PurePosixPath(line.strip()).as_posix() for line in lines if line.strip()]
-    seen: dict[str, int] = {}
-    for number, name in enumerate(names, start=1):
-        parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts or "\0" in name:
-            raise DataError(
-                f"{path}, entry {number}: '{name}' leads out of the image folder. "
-                "Names are relative to it, without '..'"
-            )
-        if name in seen:
-            raise DataError(
-                f"{path}: '{name}' stands in it twice (entries {seen[name]} and {number}). "
-                "Remove one"
-            )
-        seen[name] = number
-    return names
-
-
-def _all_names(found: dict[str, os.DirEntry[str]], folders: Folders) -> list[str]:
-    suffix = folders.image_suffix
-    names = {name.removesuffix(suffix) for name in found if name.endswith(suffix)}
-    return sorted(names - folders.left_out)

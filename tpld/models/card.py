@@ -11,7 +11,8 @@ import safetensors
 
 from tpld.config import Compute, Config, SourceTraining
 from tpld.config.model import Model
-from tpld.data.folders import class_table, folders_of
+from tpld.data.classes import class_table
+from tpld.data.folders import folders_of, has_truth
 from tpld.errors import StoreError
 
 
@@ -21,9 +22,11 @@ class Card(NamedTuple):
     Attributes:
         model: the network's section of the configuration.
         names: class names; the position is the class that the network gives.
-        ids: value of each class in the label files that it was trained with.
+        ids: value of each class in the target's label files, or the source's where the target has
+            none; the first of several; -1 where no value stands for it.
         colors: uint8 (K, 3), RGB of each class.
-        size: height and width that target images were brought to; None: they stayed as they were.
+        size: height and width that images of the first target were brought to; None: they stayed as
+            they were.
         said: everything else that the stage wrote (stage, method, round, heads).
     """
 
@@ -42,7 +45,10 @@ class Card(NamedTuple):
 
 def card_of(config: Config) -> dict[str, Any]:
     """The entries of a checkpoint's metadata that `read_card` needs."""
-    table, folders = class_table(config), folders_of(config, "target_train")
+    # A target without labels has no values of its own.
+    of_target = has_truth(config, "target_train") or has_truth(config, "target_val")
+    table = class_table(config, "target_train" if of_target else "source_train")
+    folders = folders_of(config, "target_train")
     return {
         "model": config.model.model_dump(mode="json"),
         "classes": [
@@ -51,7 +57,7 @@ def card_of(config: Config) -> dict[str, Any]:
                 table.names, table.ids, table.colors.tolist(), strict=True
             )
         ],
-        "size": folders.resize if folders else None,
+        "size": folders[0].resize,
     }
 
 

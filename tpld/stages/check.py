@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from tpld.config import Config
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.sources import (
     ClassTable,
+    Folders,
     Item,
     class_table,
     folders_of,
@@ -41,30 +41,29 @@ def check_data(config: Config, out: Path) -> None:
     """
     problems, rows = [], []
     if not has_truth(config, "source_train"):
-        key = "labels" if config.data.kind == "folder" else "labelled: true"
-        raise DataError(
-            f"source_train has no label folder. Training needs data.{config.data.kind}.source.{key}"
-        )
+        raise DataError("source_train has no label folder. Training needs data.source.labels")
     _check_subsets(config, class_table(config))
     listed = _listed(config)
     _check_disjoint(listed)
     for split, items in listed.items():
-        table = class_table(config, split)
-        sizes: Counter[tuple[int, int]] = Counter()
+        every = folders_of(config, split)
+        sizes: list[Counter[tuple[int, int]]] = [Counter() for _ in every]
         with progress(f"checking {split}", len(items)) as tick, ThreadPoolExecutor() as pool:
             counts = np.zeros(256, np.int64)
-            checked = pool.map(_check, items, repeat(table))
-            for done, (problem, size, pixels) in enumerate(checked, start=1):
+            checked = pool.map(_check, items, [every[item.domain] for item in items])
+            for done, (item, found) in enumerate(zip(items, checked, strict=True), start=1):
+                problem, size, pixels = found
                 if problem:
                     problems.append(f"{split}: {problem}")
                 else:
                     counts += pixels
-                    sizes[size] += 1
+                    sizes[item.domain][size] += 1
                 tick(done)
-        _warn_of_sizes(config, split, sizes)
-        rows += [
-            (split, len(items), name, int(n)) for name, n in zip(table.names, counts, strict=False)
-        ]
+        for folders, seen in zip(every, sizes, strict=True):
+            _warn_of_sizes(split, folders, seen)
+            _say_what_lacks(split, folders)
+        names = every[0].table.names
+        rows += [(split, len(items), name, int(n)) for name, n in zip(names, counts, strict=False)]
     if problems:
         shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
@@ -87,11 +86,27 @@ def _listed(config: Config) -> dict[Split, list[Item]]:
     return listed
 
 
-def _warn_of_sizes(config: Config, split: Split, sizes: Counter[tuple[int, int]]) -> None:
+def _say_what_lacks(split: Split, folders: Folders) -> None:
+    """What a domain does not have is legal, but for labels of a source."""
+    if folders.labels is None and split.startswith("source"):
+        raise DataError(
+            f"{split}: the domain '{folders.domain}' has no labels. Give their folder, or leave "
+            "the domain out"
+        )
+    log = logging.getLogger("tpld")
+    if folders.labels is None:
+        log.info("%s: '%s' has no labels", split, folders.domain)
+        return
+    pairs = zip(folders.table.names, folders.table.values, strict=True)
+    lacking = [name for name, values in pairs if not values]
+    if lacking:
+        log.info("%s: no label of '%s' is %s", split, folders.domain, " or ".join(lacking))
+
+
+def _warn_of_sizes(split: Split, folders: Folders, sizes: Counter[tuple[int, int]]) -> None:
     """A shrunk copy of a data set works, but its figures compare with nobody's."""
-    folders = folders_of(config, split)
-    others = {size: n for size, n in sizes.items() if folders and folders.size not in (None, size)}
-    if folders and folders.size and others:
+    others = {size: n for size, n in sizes.items() if folders.size not in (None, size)}
+    if folders.size and others:
         (height, width), count = next(iter(others.items()))
         logging.getLogger("tpld").warning(
             "%s: %d of %d images are not %dx%d pixels as the data set's own, for example %d of "
@@ -128,14 +143,14 @@ def _check_disjoint(listed: dict[Split, list[Item]]) -> None:
             )
 
 
-def _check(item: Item, table: ClassTable) -> tuple[str | None, tuple[int, int], np.ndarray]:
+def _check(item: Item, folders: Folders) -> tuple[str | None, tuple[int, int], np.ndarray]:
     """A problem or None; the image's size and the label's pixel counts, before any resizing."""
     counts, size = np.zeros(256, np.int64), (0, 0)
     try:
-        image = decode_image(item.image)
+        image = decode_image(item.image, turn=folders.exif)
         size = (image.shape[0], image.shape[1])
         if item.label is not None:
-            label = decode_label(item.label, table)
+            label = decode_label(item.label, folders.table, turn=folders.exif)
             if label.shape != image.shape[:2]:
                 raise DataError(
                     f"{item.image} is {_size(image)}, its label {item.label} is {_size(label)}. "

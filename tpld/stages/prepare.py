@@ -8,7 +8,7 @@ from pathlib import Path
 from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.data.cache import Kind, write_cache
-from tpld.data.sources import class_table, folders_of, list_items
+from tpld.data.sources import city_counts, folders_of, list_items
 from tpld.data.splits import Split
 
 
@@ -16,13 +16,7 @@ def make_city(config: Config, out: Path) -> None:
     """Write the procedural city below `out` (see `tpld.data.city.draw`)."""
     from tpld.data.city.draw import write_city
 
-    city = config.data.city
-    counts = {
-        "source_train": city.source_train,
-        "source_val": city.source_val,
-        "target_train": city.target_train,
-        "target_val": city.target_val,
-    }
+    city, counts = config.data.city, city_counts(config)
     with progress("drawing the city", sum(counts.values())) as tick:
         write_city(
             out,
@@ -47,8 +41,7 @@ def prepare(config: Config, split: Split, kinds: tuple[Kind, ...], out: Path) ->
             out,
             items,
             kinds,
-            class_table(config, split),
-            folders.resize if folders else None,
+            folders,
             config.data.cache_gib,
             tick,
         )

@@ -20,9 +20,9 @@ from tpld.methods.base import Adversarial as Recipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.models.network import Network
+from tpld.training.draw import Stream
 from tpld.training.loop import Batch
 from tpld.training.optim import make_adam, make_sgd, set_rate
-from tpld.training.source import shuffled_index
 
 _SOURCE, _TARGET = 0, 1000
 """Offsets of the slots of a step, so that both domains draw from streams of their own."""
@@ -48,14 +48,18 @@ class AdversarialBatches(Dataset[Batch]):
         self.source, self.target, self.section = source, target, section
         self.slots = processes.slots(section.batch_size)
         self.steps, self.key = steps, [seed, 300]
+        stream = (seed * 1000 + 300) * 10
+        self.of_source = Stream(source.groups, stream + 5)
+        self.of_target = Stream(target.groups, stream + 6)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
         slots, size = self.slots, self.section.target_size
-        of_source = [self._pick(self.source, step, slot, 5) for slot in slots]
-        of_target = [self._pick(self.target, step, slot, 6) for slot in slots]
+        first = step * self.section.batch_size
+        of_source = [self.of_source[first + slot] for slot in slots]
+        of_target = [self.of_target[first + slot] for slot in slots]
         pairs = [
             self._labelled(i, self._rng(step, _SOURCE + slot))
             for slot, i in zip(slots, of_source, strict=True)
@@ -73,10 +77,6 @@ class AdversarialBatches(Dataset[Batch]):
                 *(self.target.names[i] for i in of_target),
             ],
         }
-
-    def _pick(self, cache: Cache, step: int, slot: int, salt: int) -> int:
-        stream = (self.key[0] * 1000 + self.key[1]) * 10 + salt
-        return shuffled_index(step * self.section.batch_size + slot, len(cache), stream)
 
     def _rng(self, step: int, slot: int) -> np.random.Generator:
         return np.random.default_rng([*self.key, step, slot])

@@ -29,9 +29,10 @@ from tpld.errors import TrainingError
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.stores.predictions import Predictions
+from tpld.training.draw import Stream, among
 from tpld.training.loop import Batch
 from tpld.training.optim import make_adam, make_sgd
-from tpld.training.source import Sample, shuffled_index, source_sample
+from tpld.training.source import Sample, source_sample
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,19 @@ class Phase2Batches(Dataset[Batch]):
                 )
         self.key = [seed, 200 + round_index]
         self.steps = max(1, round(section.epochs * len(data.hard) / section.pairs))
+        stream, groups = (self.key[0] * 1000 + self.key[1]) * 10, data.target.groups
+        self.easy = Stream(among(groups, np.array(data.easy)), stream + 3)
+        self.hard = Stream(among(groups, np.array(data.hard)), stream + 4)
+        if data.source:
+            self.of_source = Stream(data.source.groups, stream + 5)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        easy = [self._pick(self.data.easy, step, slot, 3) for slot in self.slots]
-        hard = [self._pick(self.data.hard, step, slot, 4) for slot in self.slots]
+        first = step * self.section.pairs
+        easy = [self.easy[first + slot] for slot in self.slots]
+        hard = [self.hard[first + slot] for slot in self.slots]
         images, labels = [], []
         for slot, i in zip(self.slots, easy, strict=True):
             image, geo = self._crop(i, np.random.default_rng([*self.key, step, slot]))
@@ -116,20 +123,13 @@ class Phase2Batches(Dataset[Batch]):
         assert cache is not None
         samples: list[Sample] = []
         for position in range(self.slots.start * each, self.slots.stop * each):
-            i = self._nth(len(cache), step * self.section.pairs * each + position, 5)
+            i = self.of_source[step * self.section.pairs * each + position]
             rng = np.random.default_rng([*self.key, step, 2000 + position])
             samples.append(source_sample(cache, i, self.crops, rng))
             batch["names"].append(cache.names[i])
         batch["image"] = torch.cat([batch["image"], torch.stack([s.image for s in samples])])
         batch["label"] = torch.stack([s.label for s in samples])
         return batch
-
-    def _pick(self, images: list[int], step: int, slot: int, salt: int) -> int:
-        return images[self._nth(len(images), step * self.section.pairs + slot, salt)]
-
-    def _nth(self, count: int, position: int, salt: int) -> int:
-        """The image at a position of the stream `salt` of this seed and round."""
-        return shuffled_index(position, count, (self.key[0] * 1000 + self.key[1]) * 10 + salt)
 
     def _crop(self, i: int, rng: np.random.Generator) -> tuple[Tensor, augment.Geometry]:
         """An augmented target crop, and where it lies."""

@@ -18,16 +18,17 @@ from tpld.core.losses import pixel_counts, self_training_loss
 from tpld.core.mining import crop_origin
 from tpld.core.schedule import source_share_of_round
 from tpld.data import augment
-from tpld.data.cache import Cache
+from tpld.data.cache import Cache, Group
 from tpld.data.sources import IGNORE
 from tpld.methods.base import SelfTraining as SelfTrainingRecipe
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
 from tpld.stores.labels import Labels
 from tpld.stores.predictions import Predictions
+from tpld.training.draw import Stream, among, scaled
 from tpld.training.loop import Batch
 from tpld.training.optim import make_sgd
-from tpld.training.source import Sample, shuffled_index, source_sample
+from tpld.training.source import Sample, source_sample
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class RoundBatches(Dataset[Batch]):
         subset = draw_source_subset(len(data.source), round_index, section, seed)
         self.entries = [(True, i) for i in range(len(data.target))]
         self.entries += [(False, int(i)) for i in subset]
+        self.stream = Stream(self._groups(subset), self.key[0] * 1000 + self.key[1])
         self.steps = max(1, round(section.epochs * len(self.entries) / section.batch_size))
 
     def __len__(self) -> int:
@@ -120,11 +122,7 @@ class RoundBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         size = self.section.batch_size
-        stream = self.key[0] * 1000 + self.key[1]
-        picked = [
-            self.entries[shuffled_index(step * size + slot, len(self.entries), stream)]
-            for slot in self.slots
-        ]
+        picked = [self.entries[self.stream[step * size + slot]] for slot in self.slots]
         samples = []
         for slot, (is_target, i) in zip(self.slots, picked, strict=True):
             rng = np.random.default_rng([*self.key, step, slot])
@@ -141,6 +139,18 @@ class RoundBatches(Dataset[Batch]):
         if self.data.soft:
             batch["soft_label"] = torch.stack([self._soft(sample) for sample in samples])
         return batch
+
+    def _groups(self, subset: np.ndarray) -> list[Group]:
+        """Places of `entries` by domain; of target and source as many as there are images."""
+        of_target, of_source = self.data.target.groups, self.data.source.groups
+        if len(of_target) == len(of_source) == 1:
+            return [Group(np.arange(len(self.entries)), 1.0)]
+        first = len(self.data.target)
+        chosen = [
+            Group(first + np.searchsorted(subset, group.images), group.weight)
+            for group in among(of_source, subset)
+        ]
+        return [*scaled(of_target, first), *scaled(chosen, len(subset))]
 
     def _soft(self, sample: Sample) -> Tensor:
         """Soft label of a target crop, one-hot of a source crop."""

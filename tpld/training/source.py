@@ -17,6 +17,7 @@ from tpld.data.cache import Cache
 from tpld.data.sources import IGNORE
 from tpld.models.batchnorm import set_batch_norm
 from tpld.models.deeplabv2 import upsample
+from tpld.training.draw import Stream
 from tpld.training.loop import Batch
 from tpld.training.optim import make_source_optimizer, set_rate, source_schedule
 
@@ -45,13 +46,14 @@ class SourceBatches(Dataset[Batch]):
     ) -> None:
         self.cache, self.section, self.seed = cache, section, seed
         self.slots = processes.slots(section.batch_size)
+        self.stream = Stream(cache.groups, seed)
 
     def __len__(self) -> int:
         return self.section.steps
 
     def __getitem__(self, step: int) -> Batch:
         first = step * self.section.batch_size
-        picked = [shuffled_index(first + j, len(self.cache), self.seed) for j in self.slots]
+        picked = [self.stream[first + j] for j in self.slots]
         samples = [
             source_sample(self.cache, i, self.section, np.random.default_rng([self.seed, step, j]))
             for j, i in zip(self.slots, picked, strict=True)
@@ -61,12 +63,6 @@ class SourceBatches(Dataset[Batch]):
             "label": torch.stack([sample.label for sample in samples]),
             "names": [self.cache.names[i] for i in picked],
         }
-
-
-def shuffled_index(position: int, count: int, seed: int) -> int:
-    """Image at a position of an endless stream: a fresh permutation of all images every epoch."""
-    epoch, place = divmod(position, count)
-    return int(np.random.default_rng([seed, 1, epoch]).permutation(count)[place])
 
 
 def source_sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from tpld.config import Config, load_config
 from tpld.dag.layout import parse_round
 from tpld.data.cache import Cache
 from tpld.data.sources import ClassTable, class_table
+from tpld.data.table import spread_colors
 from tpld.errors import ConfigError, StoreError, TpldError
 
 _ROUND = re.compile(r"(phase2_)?round\d+")
@@ -98,25 +98,16 @@ class Catalogue:
         """uint8 (K, 3): the colours of the configuration, or distinct ones where it is unknown."""
         if self.table and self.table.names == classes:
             return self.table.colors
-        return distinct_colors(len(classes))
+        return np.array(spread_colors(len(classes)), np.uint8)
 
     def cache(self, part: str, classes: list[str]) -> Cache | None:
         """A decoded split, ``target_train`` or ``target_train_truth``; None without it."""
         folder = self.root / "data" / part
         if not (folder / "index.csv").exists():
             return None
-        table = self.table or ClassTable(
-            classes, list(range(len(classes))), self.palette(classes), []
-        )
+        values = [[i] for i in range(len(classes))]
+        table = self.table or ClassTable(classes, values, self.palette(classes), [])
         return Cache(folder, table)
-
-
-def distinct_colors(number: int) -> np.ndarray:
-    """uint8 (number, 3): hues a golden angle apart, with three brightnesses in turn."""
-    colors = [
-        colorsys.hsv_to_rgb(0.618034 * i % 1, 0.75, (0.95, 0.7, 0.5)[i % 3]) for i in range(number)
-    ]
-    return (np.array(colors).reshape(-1, 3) * 255).astype(np.uint8)
 
 
 def _kept_config(root: Path) -> Config | None:

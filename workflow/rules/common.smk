@@ -11,7 +11,7 @@ from tpld.dag.parts import Parts, part_option
 from tpld.dag.plan import Plan
 from tpld.dag.terminal import one_line_a_job
 from tpld.dag.targets import Targets, report_templates
-from tpld.data.sources import city_root
+from tpld.data.sources import city_counts, city_root
 from tpld.errors import TpldError
 from tpld.evaluation.paper import PAPER_CSV
 from tpld.stores.provenance import code_hash, fingerprint

@@ -4,7 +4,7 @@
 # data/target_train_truth, which no training rule takes as input.
 
 
-if cfg.data.kind == "city":
+if cfg.data.draws_city:
 
     rule make_city:
         output:
@@ -19,7 +19,7 @@ if cfg.data.kind == "city":
         resources:
             mem_mb=1000,
         params:
-            settings=cfg.get("data.city"),
+            settings=[cfg.get("data.city"), city_counts(cfg)],
             code=code_hash("tpld.data.city.draw"),
         message:
             "drawing the procedural city"
@@ -43,7 +43,7 @@ rule check_data:
         **needs("check_data", *files.splits()),
     params:
         files=[files.fingerprint(split, "image", "label") for split in files.splits()],
-        settings=[cfg.data.kind, cfg.get("data.folder"), cfg.get("data.datasets")],
+        settings=[cfg.get(f"data.{key}") for key in ("source", "target", "classes")],
         code=behind("check"),
     message:
         "checking every image and label"
