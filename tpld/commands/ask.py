@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
-from tpld.commands.discover import find_domain
-from tpld.commands.init import Answers, Found, look
+from tpld.commands.discover import find_domains
+from tpld.commands.init import class_table
+from tpld.commands.look import Answers, Found, Seen, Side, settle
+from tpld.commands.public import recognise_public
+from tpld.commands.show import Page, show
 from tpld.errors import ConfigError, DataError
 
 
@@ -21,7 +26,8 @@ def ask_folders(
             "Folder of the labelled source images (or one with images/ and labels/ in it)"
         )
     try:
-        find_domain(source, source_labels, want_labels=True)
+        if source_labels is not None or recognise_public(source) is None:
+            find_domains(source, source_labels, want_labels=True)
     except DataError as error:
         if source_labels is not None:
             raise
@@ -32,29 +38,33 @@ def ask_folders(
     return source, target, source_labels
 
 
-def ask_classes(answers: Answers, found: Found) -> Found:
-    """Names of the label values, and which of them to ignore; empty answers keep the proposal."""
-    if answers.names is not None or answers.ignore:
-        return found
+def ask_classes(answers: Answers, seen: Seen) -> Found:
+    """What the label values are: asked until they fit, then shown as a table to confirm.
+
+    Empty answers keep the proposal.
+    """
+    if (files := _must_convert(seen)) and answers.convert is None:
+        typer.echo(f"{files}: the label files have to be converted.", err=True)
+        answers.convert = _fresh("Folder for index PNGs of them")
+    sides = [side for side in (seen.source, seen.target) if side.counted is not None]
+    open_ = [side for side in sides if side.name == "source" and not _is_said(answers, side.name)]
     while True:
-        typer.echo("Values of the source's label files:")
-        for entry in found.classes:
-            typer.echo(f"  {entry['id']:>5}  {entry['share']:6.2f} %  {entry['name']}")
-        ignore = typer.prompt(
-            "Values that stand for no class, separated by commas", default="", show_default=False
-        )
-        names = typer.prompt(
-            "Names of the others in this order, separated by commas (empty: as above)",
-            default="",
-            show_default=False,
-        )
+        for side in open_:
+            _ask_side(answers, side)
         try:
-            answers.ignore = numbers(ignore)
-            answers.names = words(names) or None
-            return look(answers)
-        except ConfigError as error:
+            found = settle(answers, seen)
+        except (ConfigError, DataError) as error:
             typer.echo(f"{error}", err=True)
-            answers.ignore, answers.names = [], None
+            open_ = [side for side in sides if side.name == _wrong_side(answers, seen)]
+            if not open_:  # nothing that an answer could mend
+                raise
+            continue
+        for note in found.notes:
+            typer.echo(f"note: {note}", err=True)
+        show(Page("Which values are which class:", tables={"classes": class_table(found)}), False)
+        if typer.confirm("Is this right?", default=True):
+            return found
+        open_ = sides
 
 
 def ask_file(default: Path) -> Path:
@@ -62,28 +72,60 @@ def ask_file(default: Path) -> Path:
     return Path(typer.prompt("File to write", default=str(default)))
 
 
-def words(text: str | None) -> list[str]:
-    """``road, car,sky`` -> the three names."""
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
+def _ask_side(answers: Answers, side: Side) -> None:
+    """Names of the values of one side, and which of them to ignore."""
+    values = side.counted
+    if values is None:
+        return
+    typer.echo(f"Values of the {side.name}'s label files:")
+    for value in sorted(values.pixels):
+        name = side.legend.by_value.get(value, "") if side.legend else ""
+        typer.echo(f"  {values.shown(value):>7}  {values.share(value):6.2f} %  {name}")
+    ignore = _line("Values that stand for no class, separated by commas")
+    names = _line(
+        "Names of the others in this order, separated by commas, or value=name (empty: a proposal)"
+    )
+    setattr(answers, f"{side.name}_ignore", ignore or None)
+    setattr(answers, f"{side.name}_names", names or None)
 
 
-def numbers(text: str | None) -> list[int]:
-    """``0, 255`` -> the two numbers.
+def _line(question: str) -> str:
+    return typer.prompt(question, default="", show_default=False).strip()
 
-    Raises:
-        ConfigError: something else stands there.
-    """
+
+def _is_said(answers: Answers, side: str) -> bool:
+    return bool(getattr(answers, f"{side}_names") or getattr(answers, f"{side}_ignore"))
+
+
+def _wrong_side(answers: Answers, seen: Seen) -> str:
+    """Which side's answers do not fit: the source's, or the target's to the source's."""
     try:
-        return [int(word) for word in words(text)]
-    except ValueError:
-        raise ConfigError(f"'{text}' is no list of label values, such as 0,255") from None
+        settle(answers, Seen(seen.source, replace(seen.target, counted=None, dataset=None)))
+    except (ConfigError, DataError):
+        return "source"
+    return "target"
 
 
-def _folder(question: str) -> Path:
+def _must_convert(seen: Seen) -> str:
+    for side in (seen.source, seen.target):
+        if side.counted is not None and side.counted.convert:
+            return f"{side.where} ({side.counted.convert})"
+    return ""
+
+
+def _asked(question: str, fits: Callable[[Path], bool], otherwise: str) -> Path:
     while True:
         text = typer.prompt(question).strip()
         # A path that was dragged into the terminal comes quoted.
         path = Path((shlex.split(text) or [text])[0]).expanduser()
-        if path.is_dir():
+        if fits(path):
             return path
-        typer.echo(f"{path} is no folder", err=True)
+        typer.echo(f"{path} {otherwise}", err=True)
+
+
+def _folder(question: str) -> Path:
+    return _asked(question, Path.is_dir, "is no folder")
+
+
+def _fresh(question: str) -> Path:
+    return _asked(question, lambda path: not path.exists(), "exists already")
