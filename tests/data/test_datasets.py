@@ -1,9 +1,11 @@
-"""Public data sets: label tables, folder layouts, 16-bit labels, and what goes wrong with them."""
+"""Public data sets: parts and lists, 16-bit labels, and what goes wrong with them.
+
+Label tables and layouts of every kind are in `test_layouts`.
+"""
 
 import struct
 import zlib
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import save_png
-from tpld.config import KnownDomain, load_config
+from tpld.config import load_config
 from tpld.data.cache import Cache, write_cache
-from tpld.data.datasets import CLASSES, DATASETS
+from tpld.data.datasets import CLASSES
 from tpld.data.decode import decode_label
 from tpld.data.sources import (
     benchmark_of,
@@ -57,7 +59,7 @@ def configuration(root, source="gta5", target="cityscapes", **domain):
     return load_config(
         {
             "source_training": {"batch_norm": "train"},
-            "data": {"kind": "datasets", "datasets": domains},
+            "data": domains,
         }
     )
 
@@ -88,38 +90,6 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", DATASETS)
-def test_label_table_round_trip(kind, tmp_path):
-    dataset = DATASETS[kind]
-    ids = [label.id for label in dataset.labels]
-    assert ids == sorted(set(ids)), "one entry a value"
-    table = class_table(configuration(tmp_path, kind, kind))
-    assert table.names == dataset.classes
-    back = {i: name for i, name, _ in ((x.id, x.stands_for, 0) for x in dataset.labels)}
-    for value in ids:
-        train_id = int(table.lookup[value])
-        assert train_id == 255 if back[value] is None else back[value] == table.names[train_id]
-    assert table.lookup[table.ids].tolist() == list(range(len(table.names)))
-    assert [tuple(color) for color in table.colors.tolist()] == [CLASSES[n] for n in table.names]
-    assert (np.delete(table.lookup, [*ids, 255]) == 65535).all(), "what is not known is not ignored"
-
-
-def test_ids_of_cityscapes_and_synthia_by_hand():
-    ids = {kind: {x.stands_for: x.id for x in DATASETS[kind].labels} for kind in DATASETS}
-    for kind in ("cityscapes", "gta5"):
-        assert [ids[kind][name] for name in CLASSES] == [
-            7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33
-        ]  # fmt: skip
-    assert [ids["cityscapes_train_ids"][name] for name in CLASSES] == list(range(19))
-    assert [ids["synthia"].get(name) for name in CLASSES] == [
-        3, 4, 2, 21, 5, 7, 15, 9, 6, None, 1, 10, 17, 8, None, 19, None, 12, 11
-    ]  # fmt: skip
-
-
-def test_kinds_of_the_configuration_are_the_data_sets():
-    assert set(get_args(KnownDomain.model_fields["kind"].annotation)) == set(DATASETS)
-
-
 def test_the_classes_are_those_that_both_data_sets_know(tmp_path):
     config = configuration(tmp_path, "synthia")
     for split in ("source_train", "target_train"):
@@ -145,8 +115,8 @@ def test_layouts_and_splits(root):
     assert len(list_items(config, "target_val")) == 1
     assert not has_split(config, "source_val")
     assert has_truth(config, "target_val")
-    folders = folders_of(config, "source_train")
-    assert folders is not None and folders.resize == (1052, 1914)
+    (folders,) = folders_of(config, "source_train")
+    assert folders.resize == (1052, 1914)
     # Any pair, any direction: Cityscapes as the source brings its own validation part.
     assert has_split(configuration(root, "cityscapes", "gta5"), "source_val")
 
@@ -240,7 +210,7 @@ def test_missing_folders_say_what_is_expected_and_where_it_comes_from(tmp_path, 
         check_data(configuration(tmp_path / "nowhere"), tmp_path / "check.csv")
     text = str(caught.value)
     assert "source_train: image folder" in text and "target_val: image folder" in text
-    assert "data.datasets.source.root" in text and "images/00001.png" in text
+    assert "data.source.root" in text and "images/00001.png" in text
     assert "Playing for Data" in text and "Cityscapes site, after registration" in text
     (root / "gta5/labels/00002.png").unlink()
     with pytest.raises(DataError, match=r"1 of 2 label files are missing, first .*00002\.png"):
@@ -266,7 +236,8 @@ def test_labels_beyond_the_disk_bound_are_decoded_with_the_ids_of_their_files(ro
     """Stages open caches with the table of the source; target and source have different ids."""
     config = configuration(root, "synthia")
     items, table = list_items(config, "source_train"), class_table(config, "source_train")
-    write_cache(tmp_path / "cache", items, ("images", "labels"), table, None, 0)
+    folders = folders_of(config, "source_train")
+    write_cache(tmp_path / "cache", items, ("images", "labels"), folders, 0)
     other = class_table(config, "target_train")
     assert Cache(tmp_path / "cache", other).label(0)[0, 0] == table.names.index("person")
 

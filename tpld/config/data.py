@@ -11,9 +11,9 @@ from tpld.section import Channel, FileValue, Name, NotNegative, Positive, Sectio
 
 Scenes = Annotated[int, Field(ge=1, le=100_000)]
 Kind = Literal[
-    "folder", "city", "gta5", "synthia", "cityscapes", "cityscapes_train_ids", "acdc",
-    "dark_zurich", "bdd100k", "idd", "idd_lite", "mapillary_1_2", "mapillary_2_0", "camvid",
-    "camvid_segnet", "kitti",
+    "folder", "city", "gta5", "synthia", "synscapes", "cityscapes", "cityscapes_train_ids", "acdc",
+    "dark_zurich", "bdd100k", "idd", "idd_cs_train_ids", "idd_lite", "mapillary_1_1",
+    "mapillary_1_2", "mapillary_2_0", "camvid", "camvid_segnet", "kitti",
 ]  # fmt: skip
 _OWN = ("images", "labels", "image_suffix", "label_suffix", "train", "val", "only")
 _NOT_OF: dict[str, tuple[str, ...]] = {
@@ -68,7 +68,7 @@ class Domain(Section):
     """Patterns of the names that are used, such as `night/*`; left out: all."""
     resize: Size | None = None
     """Height and width that images and labels are brought to when they are decoded; left out:
-    1052x1914 for GTA5, whose sizes vary, and nothing for the others."""
+    nothing, but for GTA5 and Mapillary, whose sizes vary, what docs/datasets.md says."""
     labelled: bool = True
     """False: the labels of a public data set are not at hand (a target alone)."""
     values: dict[FileValue, Name] = Field(default={})

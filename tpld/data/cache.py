@@ -27,6 +27,7 @@ import pandas as pd
 
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.folders import Folders
+from tpld.data.opened import unequal_sizes
 from tpld.data.sources import IGNORE, ClassTable, Item
 from tpld.errors import DataError, StoreError
 from tpld.stores.atomic import replacing
@@ -114,12 +115,9 @@ def _decoded(
             # Its domain has no labels, another one has: nothing is known of this image.
             image = arrays["images"] if arrays else decode_image(item.image, resize, turn)
             arrays["labels"] = np.full(image.shape[:2], IGNORE, np.uint8)
-        shapes = {kind: array.shape[:2] for kind, array in arrays.items()}
-        if len(set(shapes.values())) > 1:
-            raise DataError(
-                f"{item.image} has {shapes['images']} pixels (height, width), its label "
-                f"{item.label} has {shapes['labels']}. Give a label of the image's size"
-            )
+        if len({array.shape[:2] for array in arrays.values()}) > 1 and item.label is not None:
+            pair = arrays["images"].shape[:2], arrays["labels"].shape[:2]
+            raise unequal_sizes(item.image, pair[0], item.label, pair[1], turn)
         return arrays
 
     ahead = 2 * (os.cpu_count() or 1)

@@ -8,35 +8,44 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tpld.data.colors import ids_of_colors, unknown_colors
 from tpld.data.datasets.base import Reader
+from tpld.data.opened import Opened
+from tpld.data.pixels import to_rgb
+from tpld.data.remarks import Remark
 from tpld.data.table import IGNORE, ClassTable
-from tpld.errors import DataError, TpldError
+from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
 _LABEL_MODES = {"L", "P", "I;16", "I"}
-# PIL clips deep images to white instead of scaling them.
-_DEEP_MODES = {"I;16", "I", "F", "I;16B", "I;16L"}
+_COLOR_MODES = {"RGB", "RGBA", "P"}
 _SHOWN = 10
-# PIL knows many more, and runs another program (Ghostscript) for some of them, whatever the name of
-# the file says. These are read by libraries alone.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
 
 
 def decode_image(
-    path: Path, resize: tuple[int, int] | None = None, turn: bool = True
+    path: Path,
+    resize: tuple[int, int] | None = None,
+    turn: bool = True,
+    remarks: list[Remark] | None = None,
 ) -> np.ndarray:
-    """Read an image as uint8 RGB (H, W, 3); `resize` is (height, width), bicubic.
+    """Read an image as uint8 RGB (H, W, 3), the same for training and prediction.
+
+    Args:
+        path: file of a known format; of several pages the first is read.
+        resize: height and width to bring it to, bicubic.
+        turn: as its EXIF orientation says; False: as it is stored.
+        remarks: gets what is worth a word about this image. Pages are counted only if it is given.
 
     Raises:
-        DataError: the file is missing, truncated or no image.
+        DataError: the file is missing, truncated, no image or a huge one, or its values have no
+            known range (see `docs/own_data.md`).
     """
-    with _opened(path) as image:
-        if image.mode in _DEEP_MODES:
-            raise DataError(
-                f"{path}: image of mode {image.mode}; 8 bits a channel are needed. Convert it, "
-                "choosing how its range is scaled"
-            )
-        rgb = image.convert("RGB")
+    found: list[Remark] = [] if remarks is None else remarks
+    opened = Opened(path, turn, found)
+    with opened as image:
+        rgb = to_rgb(path, image, opened.source, found)
+        if remarks is not None and opened.pages() > 1:
+            found.append(Remark.PAGES)
         if resize:
             rgb = rgb.resize((resize[1], resize[0]), Image.Resampling.BICUBIC)
         return np.asarray(rgb, np.uint8)
@@ -47,14 +56,15 @@ def decode_label(
 ) -> np.ndarray:
     """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
 
-    Palette files are read by their index, never by their colour; `table.reader` says how.
+    `table.reader` says how: palette files are read by their index, unless it is ``color``. `turn` as
+    of the image: a label file that carries an orientation is turned by it too.
 
     Raises:
         DataError: the file is missing, truncated, of a mode without ids, converted from 16 to 8
-            bits, or holds a value that the class table does not know (file, values, counts and
-            allowed values are named).
+            bits, or holds a value or a colour that the class table does not know (file, values,
+            counts and allowed values are named).
     """
-    raw = _READERS[table.reader](path)
+    raw = _READERS[table.reader](path, table, turn)
     if resize and raw.shape != tuple(resize):
         nearest = Image.fromarray(raw.astype(np.int32))
         nearest = nearest.resize((resize[1], resize[0]), Image.Resampling.NEAREST)
@@ -76,9 +86,15 @@ def decode_label(
     return ids.astype(np.uint8)
 
 
-def _read_index(path: Path) -> np.ndarray:
+def _read_index(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the values of a file of one channel, or the indices of a palette file."""
-    with _opened(path) as image:
+    opened = Opened(path, turn)
+    with opened as image:
+        if opened.pages() > 1:
+            raise DataError(
+                f"{path}: label file of {opened.pages()} pages or frames. Save the one that holds "
+                "the class ids by itself"
+            )
         if image.mode not in _LABEL_MODES:
             raise DataError(
                 f"{path}: label file of mode {image.mode}; one channel of class ids is needed. "
@@ -87,7 +103,7 @@ def _read_index(path: Path) -> np.ndarray:
         return np.asarray(image).astype(np.int64)
 
 
-def _read_first_of_16_bit(path: Path) -> np.ndarray:
+def _read_first_of_16_bit(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the first channel of a 16-bit RGB PNG, as SYNTHIA keeps its classes.
 
     torchvision reads all 16 bits (compared with a decoder written out by hand); PIL, and imageio
@@ -114,35 +130,29 @@ def _read_first_of_16_bit(path: Path) -> np.ndarray:
     return values[0].numpy().astype(np.int64)
 
 
-_READERS: dict[Reader, Callable[[Path], np.ndarray]] = {
+def _read_color(path: Path, table: ClassTable, turn: bool) -> np.ndarray:
+    """int64 (H, W): the ids of the colours of an RGB file, or of a palette file's colours."""
+    known = table.file_colors or []
+    colors, ids = np.array([c for _, c in known], np.uint8), np.array([i for i, _ in known])
+    with Opened(path, turn) as image:
+        if image.mode not in _COLOR_MODES:
+            raise DataError(
+                f"{path}: label file of mode {image.mode}; RGB colours are expected. {table.remedy}"
+            )
+        rgb = np.asarray(image.convert("RGB"))
+    found = ids_of_colors(rgb, colors, ids)
+    strange = unknown_colors(rgb, colors) if (found < 0).any() else {}
+    if strange:
+        seen = ", ".join(f"{color} ({n} pixels)" for color, n in list(strange.items())[:_SHOWN])
+        seen += f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+        raise DataError(
+            f"{path}: colour {seen} is none of its label table. Many rare ones come from resizing "
+            f"or JPEG: use the original files. {table.remedy}"
+        )
+    return found
+
+
     "index": _read_index,
     "first_of_16_bit": _read_first_of_16_bit,
+    "color": _read_color,
 }
-
-
-class _opened:
-    """Open and fully decode an image file; PIL's errors, also those in the block, become ours."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Image.Image:
-        try:
-            self.image = Image.open(self.path, formats=_FORMATS)
-            self.image.load()
-        except FileNotFoundError:
-            raise DataError(f"{self.path} does not exist. Correct the split list") from None
-        except Exception as error:  # PIL raises whatever its decoders stumble over
-            raise self._said(error) from None
-        return self.image
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self.image.close()
-        if isinstance(error, Exception) and not isinstance(error, TpldError):
-            raise self._said(error) from None
-
-    def _said(self, error: Exception) -> DataError:
-        return DataError(
-            f"{self.path} cannot be decoded ({str(error) or type(error).__name__}). Replace the "
-            f"file or drop it from the split list; known formats: {', '.join(_FORMATS)}"
-        )

@@ -30,8 +30,8 @@ def map_labels(
     """Map a domain's labels to the experiment's classes.
 
     A class of `given` is the labels that stand there. Any other class is the labels that are called
-    like it, or, where there is none, that stand for it; case, blanks, - and _ make no difference.
-    A label of `given` is that class alone.
+    like it, and those that stand for it and are called like no other class; case, blanks, - and _
+    make no difference. A label of `given` is that class alone.
 
     Args:
         classes: names of the experiment's classes.
@@ -50,32 +50,25 @@ def map_labels(
             f"{nearest(strange[0], list(classes))}Classes: {', '.join(classes)}"
         )
     taken = _claimed(labels, given, where)
-    values: list[list[int]] = []
-    claimed = {plain(name) for name in given}
-    for name in classes:
-        if plain(name) in claimed:
-            found = [label.id for label in labels if taken.get(plain(label.name)) == plain(name)]
-        else:
-            found = _called(name, [label for label in labels if plain(label.name) not in taken])
-        values.append(found)
-    used = {value for found in values for value in found}
-    return Mapped(values, [label.id for label in labels if label.id not in used])
+    exact, loose = {name: place for place, name in enumerate(classes)}, {}
+    for place, name in enumerate(classes):
+        loose.setdefault(plain(name), place)
+    claimed = {loose[plain(name)] for name in given}
+    values: list[list[int]] = [[] for _ in classes]
+    ignored: list[int] = []
+    for label in labels:
+        name = plain(label.name)
+        place = loose[taken[name]] if name in taken else exact.get(label.name, loose.get(name))
+        if name not in taken and place in {None, *claimed}:
+            place = loose.get(plain(label.stands_for or ""))
+            place = None if place in claimed else place
+        (ignored if place is None else values[place]).append(label.id)
+    return Mapped(values, ignored)
 
 
 def plain(name: str) -> str:
     """A name as it is compared: without case, blanks, - and _."""
     return "".join(sign for sign in name.casefold() if sign not in " -_")
-
-
-def _called(name: str, labels: Sequence[Label]) -> list[int]:
-    """Values of the labels of a name; of those that stand for it, where none has the name."""
-    for same in (
-        [label.id for label in labels if label.name == name],
-        [label.id for label in labels if plain(label.name) == plain(name)],
-    ):
-        if same:
-            return same
-    return [label.id for label in labels if plain(label.stands_for or "") == plain(name)]
 
 
 def _claimed(

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import pandas as pd
 from tpld.compute.progress import progress
 from tpld.config import Config
 from tpld.data.decode import decode_image, decode_label
+from tpld.data.opened import unequal_sizes
+from tpld.data.remarks import Remark, Remarks
 from tpld.data.sources import (
     ClassTable,
     Folders,
@@ -48,19 +51,21 @@ def check_data(config: Config, out: Path) -> None:
     for split, items in listed.items():
         every = folders_of(config, split)
         sizes: list[Counter[tuple[int, int]]] = [Counter() for _ in every]
+        remarks = [Remarks() for _ in every]
         with progress(f"checking {split}", len(items)) as tick, ThreadPoolExecutor() as pool:
             counts = np.zeros(256, np.int64)
             checked = pool.map(_check, items, [every[item.domain] for item in items])
             for done, (item, found) in enumerate(zip(items, checked, strict=True), start=1):
-                problem, size, pixels = found
-                if problem:
-                    problems.append(f"{split}: {problem}")
+                if found.problem:
+                    problems.append(f"{split}: {found.problem}")
                 else:
-                    counts += pixels
-                    sizes[item.domain][size] += 1
+                    counts += found.counts
+                    sizes[item.domain][found.size] += 1
+                    remarks[item.domain].add(item.image, found.remarks)
                 tick(done)
-        for folders, seen in zip(every, sizes, strict=True):
+        for folders, seen, said in zip(every, sizes, remarks, strict=True):
             _warn_of_sizes(split, folders, seen)
+            _warn_of_pixels(split, said, seen.total())
             _say_what_lacks(split, folders)
         names = every[0].table.names
         rows += [(split, len(items), name, int(n)) for name, n in zip(names, counts, strict=False)]
@@ -116,6 +121,17 @@ def _warn_of_sizes(split: Split, folders: Folders, sizes: Counter[tuple[int, int
         )  # fmt: skip
 
 
+def _warn_of_pixels(split: Split, remarks: Remarks, images: int) -> None:
+    """Images that are read, but not as somebody may think; once a split and kind."""
+    for line in remarks.lines(images):
+        logging.getLogger("tpld").warning("%s: %s", split, line)
+    if remarks.counts[Remark.TURNED]:
+        logging.getLogger("tpld").warning(
+            "%s: if the masks of turned images are stored as the files are, set `exif: false` "
+            "beside `images`", split,
+        )  # fmt: skip
+
+
 def _check_subsets(config: Config, table: ClassTable) -> None:
     """Found at the end of a run otherwise, in the last stage."""
     for name, members in config.evaluation.subsets.items():
@@ -143,24 +159,26 @@ def _check_disjoint(listed: dict[Split, list[Item]]) -> None:
             )
 
 
-def _check(item: Item, folders: Folders) -> tuple[str | None, tuple[int, int], np.ndarray]:
+class _Found(NamedTuple):
     """A problem or None; the image's size and the label's pixel counts, before any resizing."""
+
+    problem: str | None
+    size: tuple[int, int]
+    counts: np.ndarray
+    remarks: list[Remark]
+
+
+def _check(item: Item, folders: Folders) -> _Found:
     counts, size = np.zeros(256, np.int64), (0, 0)
+    remarks: list[Remark] = []
     try:
-        image = decode_image(item.image, turn=folders.exif)
+        image = decode_image(item.image, turn=folders.exif, remarks=remarks)
         size = (image.shape[0], image.shape[1])
         if item.label is not None:
             label = decode_label(item.label, folders.table, turn=folders.exif)
             if label.shape != image.shape[:2]:
-                raise DataError(
-                    f"{item.image} is {_size(image)}, its label {item.label} is {_size(label)}. "
-                    "Give a label of the image's size"
-                )
+                raise unequal_sizes(item.image, size, item.label, label.shape, folders.exif)
             counts = np.bincount(label.ravel(), minlength=256)
     except DataError as error:
-        return str(error), size, counts
-    return None, size, counts
-
-
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]}x{array.shape[0]} pixels"
+        return _Found(str(error), size, counts, remarks)
+    return _Found(None, size, counts, remarks)
