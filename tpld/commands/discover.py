@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-
-from PIL import Image
 
 from tpld.commands.folder_names import (
     Place,
@@ -20,6 +19,8 @@ from tpld.commands.folder_names import (
 )
 from tpld.commands.pairing import Pairs, pair
 from tpld.commands.sides import without_sides
+from tpld.data.opened import image_size as size_of_file
+from tpld.data.annotations.recognise import recognise
 from tpld.data.listing import Listing, image_files, nothing_there, shown
 from tpld.errors import DataError
 
@@ -310,9 +311,11 @@ def _no_pair(path: Path, listing: Listing, stems: list[str]) -> str:
 
 def _annotations(folder: Path, listing: Listing) -> str:
     """What to do with annotations that lie there in place of label files."""
-    if not {".json", ".xml"} & set(listing.others):
+    form = recognise(folder) if {".json", ".xml"} & set(listing.others) else None
+    if form is None:
         return ""
-    return f". Annotations become label files by `tpld import-labels` (docs/own_data.md): {folder}"
+    command = f"tpld import-labels {shlex.quote(str(folder))} --out FOLDER"
+    return f". There are annotations of {form}: `{command}` makes label files of them"
 
 
 def _check_names(folder: Path, names: list[str]) -> None:
@@ -343,10 +346,9 @@ def image_size(domain: Domain) -> tuple[int, int]:
 
     def size_of(name: str) -> tuple[int, int] | None:
         try:
-            with Image.open(domain.image_files[name]) as picture:
-                return picture.height, picture.width
-        except Exception:  # PIL raises whatever it stumbles over; check-data will name the file
-            return None
+            return size_of_file(domain.image_files[name])
+        except DataError:
+            return None  # check-data will name the file
 
     with ThreadPoolExecutor() as pool:
         sizes = Counter(s for s in pool.map(size_of, spread(domain.names)) if s is not None)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import Image
 
+from tpld.data.opened import Opened
 from tpld.errors import DataError
 
 Form = Literal["index", "grey", "color"]
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
+# Tags of a TIFF.
+_BANDS, _SIGNS = 277, 339
 _PLAIN = {"L", "P", "I;16", "I"}
 
 
@@ -38,20 +40,25 @@ def read_labels(path: Path) -> Labels:
         DataError: it cannot be read, was compressed with loss, has several pages, transparent
             pixels, more than 8 bits a colour, or fractions.
     """
-    try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            _refuse_lossy(path, picture)
-            if getattr(picture, "n_frames", 1) > 1:
-                pages = sum(1 for _ in ImageSequence.Iterator(picture))
-                raise DataError(f"{path} has {pages} pages; one is needed. Save the right one")
-            return _labels(path, picture)
-    except DataError:
-        raise
-    except Exception as error:  # PIL raises whatever its decoders stumble over
-        raise DataError(
-            f"{path} cannot be read ({str(error) or type(error).__name__}). Replace it, or remove "
-            "it with its image"
-        ) from None
+    opened = Opened(path)
+    with opened as picture:
+        _refuse_lossy(path, opened.file)
+        if opened.pages() > 1:
+            raise DataError(
+                f"{path} has {opened.pages()} pages; one is needed. Save the right one by itself"
+            )
+        bands = int(opened.source.tags.get(_BANDS, 1))
+        if bands > len(picture.getbands()):
+            raise DataError(
+                f"{path} has {bands} bands; one of class ids is needed. Save the right one by itself"
+            )
+        if opened.source.deep and len(picture.getbands()) > 1:
+            raise DataError(
+                f"{path} has 16 bits in each of several channels, which is no picture of classes "
+                "in colours. If one channel holds the ids, save it as a PNG of one channel"
+            )
+        signed = opened.source.tags.get(_SIGNS, 1) in (2, (2,)) and picture.mode == "L"
+        return _labels(path, picture, signed)
 
 
 def _refuse_lossy(path: Path, picture: Image.Image) -> None:
@@ -76,13 +83,7 @@ def _is_lossy_webp(path: Path) -> bool:
     return True
 
 
-def _labels(path: Path, picture: Image.Image) -> Labels:
-    deep = any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
-    if deep and picture.mode not in ("I", "I;16", "I;16B"):
-        raise DataError(
-            f"{path} has 16 bits in each of several channels, which is no picture of classes in "
-            "colours. If one channel holds the ids, save it as a PNG of one channel"
-        )
+def _labels(path: Path, picture: Image.Image, signed: bool) -> Labels:
     mode, plain = picture.mode, picture.mode in _PLAIN
     if mode in ("LA", "PA", "La", "RGBA", "RGBa", "RGBX"):
         bands = np.asarray(picture)
@@ -99,6 +100,9 @@ def _labels(path: Path, picture: Image.Image) -> Labels:
     if mode == "RGB":
         return _of_rgb(np.asarray(picture))
     values = np.asarray(picture)
+    if signed:  # PIL takes -1 in 8 bits for 255
+        values = values.view(np.int8)
+        plain = bool((values >= 0).all())
     if mode == "F":
         if not np.isfinite(values).all() or (values != np.round(values)).any():
             raise DataError(

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from tpld.commands.convert import below, converted, renumbered
 from tpld.commands.discover import Domain, image_size
 from tpld.commands.look import Found, Side
@@ -17,6 +15,7 @@ from tpld.commands.matching import Labelled
 from tpld.commands.splits import Entry
 from tpld.data.datasets import Dataset
 from tpld.data.listing import image_files
+from tpld.data.opened import image_size as size_of_file
 from tpld.data.table import IGNORE
 from tpld.errors import ConfigError, DataError
 
@@ -150,8 +149,7 @@ def _first_size(folder: Path) -> Size:
     names = image_files(folder, follow_links=True).names
     if not names:
         raise DataError(f"no image below {folder}. Complete the data set")
-    with Image.open(folder / names[0]) as picture:
-        return picture.height, picture.width
+    return size_of_file(folder / names[0])
 
 
 def _is_whole(domain: Domain, names: list[str]) -> bool:
