@@ -19,9 +19,9 @@ from tpld.commands.folder_names import (
 )
 from tpld.commands.pairing import Pairs, pair
 from tpld.commands.sides import without_sides
-from tpld.data.opened import image_size as size_of_file
 from tpld.data.annotations.recognise import recognise
 from tpld.data.listing import Listing, image_files, nothing_there, shown
+from tpld.data.opened import image_size as size_of_file
 from tpld.errors import DataError
 
 # Images whose sizes are looked at: evenly spread.
