@@ -56,8 +56,8 @@ def decode_label(
 ) -> np.ndarray:
     """Read a label file as uint8 training ids (H, W), 255 = ignore; `resize` takes the nearest.
 
-    `table.reader` says how: palette files are read by their index, unless it is ``color``. `turn` as
-    of the image: a label file that carries an orientation is turned by it too.
+    `table.reader` says how: palette files are read by their index, unless it is ``color``. A label
+    file that carries an orientation is turned as the image is.
 
     Raises:
         DataError: the file is missing, truncated, of a mode without ids, converted from 16 to 8
@@ -152,6 +152,7 @@ def _read_color(path: Path, table: ClassTable, turn: bool) -> np.ndarray:
     return found
 
 
+_READERS: dict[Reader, Callable[[Path, ClassTable, bool], np.ndarray]] = {
     "index": _read_index,
     "first_of_16_bit": _read_first_of_16_bit,
     "color": _read_color,
