@@ -50,7 +50,7 @@ def read_labels(path: Path) -> Labels:
         bands = int(opened.source.tags.get(_BANDS, 1))
         if bands > len(picture.getbands()):
             raise DataError(
-                f"{path} has {bands} bands; one of class ids is needed. Save the right one by itself"
+                f"{path} has {bands} bands; one of class ids is needed. Save the right one alone"
             )
         if opened.source.deep and len(picture.getbands()) > 1:
             raise DataError(

@@ -150,6 +150,7 @@ def settle(answers: Answers, seen: Seen) -> Found:
     for side in (seen.source, seen.target):
         _need_conversion(side, answers)
     labels = {"source": _labelled(seen.source, answers)}
+    match(labels["source"], None)  # its own faults are said before those of the target
     if seen.target.dataset and seen.target.dataset.classes:
         labels["target"] = Labelled("target", dataset=seen.target.dataset)
     elif seen.target.counted:

@@ -105,6 +105,9 @@ def _entry(
         names = entry.train if part == "train" else entry.val
         if names is None or (part == "train" and _is_whole(domain, names)):
             continue
+        if not names:
+            lines.append(f"{part}: none   # it is for evaluation alone")
+            continue
         path = folder / f"{side.name}{entry.name and '_'}{entry.name}_{part}.txt"
         lists[path] = names
         lines.append(f"{part}: {_json(path)}   # {len(names)} images")
