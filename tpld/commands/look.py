@@ -84,6 +84,8 @@ class Side:
     def where(self) -> str:
         """Folder of the label files, for messages."""
         labels = [str(d.labels) for d in self.domains if d.labels]
+        if not labels:
+            return str(self.folder)
         return labels[0] + (f" and {len(labels) - 1} others" if len(labels) > 1 else "")
 
     @property

@@ -188,7 +188,8 @@ def _of_legend(legend: Legend, values: Values) -> dict[int, str]:
         by_color = {v: legend.by_color[c] for v, c in colors.items() if c in legend.by_color}
         if seen - {IGNORE} <= set(by_color):
             return by_color
-    return dict(legend.by_value) if seen & set(legend.by_value) - {IGNORE} else {}
+    named = {value for value, name in legend.by_value.items() if not is_void(name)}
+    return dict(legend.by_value) if seen & named else {}
 
 
 def _by_legend(

@@ -13,12 +13,16 @@ from tpld.data.classes import table_of
 from tpld.data.datasets import CLASSES, DATASETS, Dataset
 from tpld.data.decode import decode_label
 from tpld.data.listing import image_files
+from tpld.data.opened import image_size
 from tpld.errors import DataError
 
 # Label files that are looked into.
 _LOOKED_AT = 3
 # Folders that anybody may have: there the palette must be that of the data set, too.
-_ANYBODYS = {"images", "labels", "img", "image", "train", "val", "training", "validation"}
+_ANYBODYS = {
+    "images", "labels", "img", "image", "train", "val", "training", "validation", "trainannot",
+}  # fmt: skip
+_MANY = 20
 
 
 def recognise_public(root: Path) -> Dataset | None:
@@ -26,7 +30,7 @@ def recognise_public(root: Path) -> Dataset | None:
 
     Its folders and names have to be there, and the first label files have to hold nothing but
     values of its label table. Where its folders are called as anybody's may be, the label files
-    also have to be palette files in its colours.
+    also have to be palette files in its colours, of its only size, or hold many of its values.
     """
     fitting = [dataset for dataset in DATASETS.values() if _fits(root, dataset)]
     return fitting[0] if fitting else None
@@ -49,7 +53,8 @@ def _fits(root: Path, dataset: Dataset) -> bool:
         return False
     anybodys = {*part.images.lower().split("/"), *part.labels.lower().split("/")} <= _ANYBODYS
     try:
-        return all(_holds(file, dataset, anybodys) for file in truths)
+        of_its_size = dataset.size is not None and image_size(truths[0]) == dataset.size
+        return all(_holds(file, dataset, anybodys and not of_its_size) for file in truths)
     except DataError:
         return False
 
@@ -69,7 +74,7 @@ def _holds(file: Path, dataset: Dataset, anybodys: bool) -> bool:
     seen = set(np.unique(found.values).tolist())
     if found.form != "index" or not seen <= known:
         return False
-    return not anybodys or _in_its_colors(found.palette, seen, dataset)
+    return not anybodys or len(seen) >= _MANY or _in_its_colors(found.palette, seen, dataset)
 
 
 def _in_its_colors(palette: np.ndarray | None, seen: set[int], dataset: Dataset) -> bool:

@@ -55,11 +55,11 @@ class Plan:
 def plan_source(domains: list[Domain], root: Path) -> Plan:
     """Images with a label are trained on; an own validation part is kept for evaluation."""
     plan = Plan()
-    for domain in domains:
+    for domain, part in zip(domains, _folder_parts(domains, "source", plan.notes), strict=True):
         lacking = len(domain.names) - len(domain.labelled)
         if lacking:
             plan.notes.append(f"source: {lacking} images without a label are left out")
-        parts = _parts(domain, domain.labelled, root, plan.notes, "source")
+        parts = _parts(domain, part, domain.labelled, root, plan.notes, "source")
         train, val = parts or (domain.labelled, [])
         plan.entries.append(Entry(domain, train, val or None, labels=True))
     return _finished(plan, "source")
@@ -69,17 +69,30 @@ def plan_target(domains: list[Domain], root: Path, val_share: float) -> Plan:
     """All images are adapted to but those that are kept for evaluation, which need labels.
 
     Of labelled images the last `val_share` by name are kept, at least one; where only some images
-    have labels, and these are the minority, all but one of them.
+    have labels, and these are the minority, all of them.
     """
     plan = Plan()
-    for domain in domains:
-        parts = _parts(domain, domain.names, root, plan.notes, "target")
-        if parts is not None and parts[1]:
+    folders = _folder_parts(domains, "target", plan.notes)
+    scored = [d for d, part in zip(domains, folders, strict=True) if part == "val" and d.labelled]
+    for domain, part in zip(domains, folders, strict=True):
+        parts = _parts(domain, part, domain.names, root, plan.notes, "target")
+        if parts is not None and (parts[1] or scored):
             plan.entries += _own_parts(domain, *parts, plan.notes)
             continue
         names = parts[0] if parts else domain.names
         plan.entries += _kept_apart(domain.of(names), val_share, plan.notes)
     return _finished(plan, "target")
+
+
+def _folder_parts(domains: list[Domain], side: str, notes: list[str]) -> list[str | None]:
+    """What the folders above each domain say it is for; a test part alone is for evaluation."""
+    parts = [part_of(domain) for domain in domains]
+    if "test" in parts and "val" not in parts and "train" in parts:
+        notes.append(f"{side}: the test part is evaluated on")
+        return ["val" if part == "test" else part for part in parts]
+    if "train" not in parts and None not in parts:  # then there is nothing else to train on
+        return [None for _ in parts]
+    return parts
 
 
 def _own_parts(domain: Domain, train: list[str], val: list[str], notes: list[str]) -> list[Entry]:
@@ -92,7 +105,8 @@ def _own_parts(domain: Domain, train: list[str], val: list[str], notes: list[str
             "label and are left out"
         )
     if not scored:
-        return [Entry(domain, train or [], val, labels=False)]
+        every = set(train) <= labelled and bool(labelled)
+        return [Entry(domain, train, val or None, labels=every)]
     if set(train) <= labelled:
         return [Entry(domain, train, scored, labels=True)]
     return [
@@ -149,10 +163,14 @@ def _finished(plan: Plan, side: str) -> Plan:
 
 
 def _parts(
-    domain: Domain, names: list[str], root: Path, notes: list[str], side: str
+    domain: Domain,
+    of_folder: str | None,
+    names: list[str],
+    root: Path,
+    notes: list[str],
+    side: str,
 ) -> tuple[list[str], list[str]] | None:
     """Training and validation images as somebody has parted them already; None: nobody has."""
-    of_folder = part_of(domain)
     if of_folder is not None:
         if of_folder == "test":
             notes.append(f"{side}: {len(names)} images of the test part are left out")
