@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.conftest import save_png
 from tpld.commands.init import refuse_taken, write
-from tpld.commands.look import Answers, Found, look, settle
+from tpld.commands.own.look import Answers, Found, look, settle
 from tpld.config import Config, load_config
 from tpld.data.decode import decode_label
 from tpld.data.folders import folders_of

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.commands.own import answers, decoded, domain, found_in, picture, stripes, written
 from tests.conftest import save_png
-from tpld.commands.discover import find_domains
+from tpld.commands.own.discover import find_domains
 from tpld.data.sources import has_split, list_items
 from tpld.errors import DataError
 

@@ -20,9 +20,9 @@ from tests.commands.own import (
     written,
 )
 from tests.conftest import save_png
-from tpld.commands.label_files import read_labels
-from tpld.commands.label_values import count_values
-from tpld.commands.suspects import instance_ids, mixtures
+from tpld.commands.own.label_files import read_labels
+from tpld.commands.own.label_values import count_values
+from tpld.commands.own.suspects import instance_ids, mixtures
 from tpld.data.sources import class_table
 from tpld.errors import ConfigError, DataError
 

@@ -137,9 +137,9 @@ def init(
     Example: `tpld init --source day --target night --names road,car,sky --ignore 0 --out mine.yaml`
     """
     begin_tool()
-    from tpld.commands import ask
     from tpld.commands import init as tool
-    from tpld.commands.look import Answers, look, settle
+    from tpld.commands.own import ask
+    from tpld.commands.own.look import Answers, look, settle
     from tpld.commands.show import show
 
     asking = source is None or target is None

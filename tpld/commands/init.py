@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tpld.commands.convert import convert_labels, number_values
-from tpld.commands.look import Answers, Found, Side
+from tpld.commands.own.convert import convert_labels, number_values
+from tpld.commands.own.look import Answers, Found, Side
+from tpld.commands.own.write_domains import Section, refuse_edited, section_of
 from tpld.commands.show import Page
-from tpld.commands.write_domains import Section, refuse_edited, section_of
 from tpld.config import load_config
 from tpld.errors import ConfigError
 from tpld.stores.atomic import replacing

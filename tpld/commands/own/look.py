@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tpld.commands.discover import Domain, find_domains
-from tpld.commands.label_values import Palettes, Values, count_values
-from tpld.commands.legends import Legend, find_legend, of_dataset
-from tpld.commands.matching import Classes, Labelled, match, same_table
-from tpld.commands.naming import Given, Table, name_values
-from tpld.commands.public import recognise_public
-from tpld.commands.splits import Plan, plan_source, plan_target
+from tpld.commands.own.discover import Domain, find_domains
+from tpld.commands.own.label_values import Palettes, Values, count_values
+from tpld.commands.own.legends import Legend, find_legend, of_dataset
+from tpld.commands.own.matching import Classes, Labelled, match, same_table
+from tpld.commands.own.naming import Given, Table, name_values
+from tpld.commands.own.public import recognise_public
+from tpld.commands.own.splits import Plan, plan_source, plan_target
 from tpld.data.datasets import Dataset
 from tpld.data.table import IGNORE
 from tpld.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tpld.commands.label_files import packed_of
+from tpld.commands.own.label_files import packed_of
 from tpld.data.datasets import CLASSES, DATASETS
 from tpld.errors import DataError
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from tpld.commands.discover import Domain, part_of
-from tpld.commands.folder_names import split_of
-from tpld.commands.pairing import composed
+from tpld.commands.own.discover import Domain, part_of
+from tpld.commands.own.folder_names import split_of
+from tpld.commands.own.pairing import composed
 from tpld.data.listing import IMAGES, shown
 
 _LISTS = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tpld.commands.label_values import Values
-from tpld.commands.naming import Table
+from tpld.commands.own.label_values import Values
+from tpld.commands.own.naming import Table
 from tpld.data.datasets import CLASSES, Dataset
 from tpld.data.datasets.base import RGB, Label
 from tpld.data.mapping import map_labels, plain
@@ -172,20 +172,37 @@ def _maps(
             wanted = [word.strip() for word in labels.replace("|", "+").split("+") if word.strip()]
             if not mark or not name or not wanted:
                 raise ConfigError(f"--map '{part}' is no mapping. Write class=label+label")
-            known = False
             for label in wanted:
-                for side in sides:
-                    same = [x.name for x in side.labels if plain(x.name) == plain(label)]
-                    known |= bool(same)
-                    if same:
-                        maps[side.side].setdefault(name, []).append(same[0])
-            if not known:
-                every = sorted({x.name for side in sides for x in side.labels})
-                raise ConfigError(
-                    f"--map names '{wanted[0]}', which is a label of neither side; "
-                    f"{nearest(wanted[0], every)}Labels: {', '.join(every)}"
-                )
+                same = [
+                    (maps[side.side], x.name)
+                    for side in sides
+                    for x in side.labels
+                    if plain(x.name) == plain(label)
+                ]
+                if not same:
+                    every = sorted({x.name for side in sides for x in side.labels})
+                    raise ConfigError(
+                        f"--map names '{label}', which is a label of neither side; "
+                        f"{nearest(label, every)}Labels: {', '.join(every)}"
+                    )
+                for of_side, theirs in same:
+                    _claim(of_side, name, theirs)
     return maps
+
+
+def _claim(of_side: dict[str, list[str]], name: str, label: str) -> None:
+    """Give a label of one side to a class.
+
+    Raises:
+        ConfigError: another class has it.
+    """
+    taken = next((n for n, labels in of_side.items() if label in labels), name)
+    if taken != name:
+        raise ConfigError(
+            f"--map gives '{label}' to two classes, '{taken}' and '{name}'. Name it once"
+        )
+    if label not in of_side.setdefault(name, []):
+        of_side[name].append(label)
 
 
 def _names(source: Labelled, mapped: dict[str, list[str]]) -> list[str]:

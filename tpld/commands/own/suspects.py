@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tpld.commands.label_values import Values
+from tpld.commands.own.label_values import Values
 from tpld.errors import DataError
 
 # Percent of all pixels below which a value is rare, and the part of its pixels at borders from

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tpld.commands.label_files import read_labels
+from tpld.commands.own.label_files import read_labels
 from tpld.config import Domain
 from tpld.data.classes import table_of
 from tpld.data.datasets import CLASSES, DATASETS, Dataset

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import typer
 
-from tpld.commands.discover import find_domains
 from tpld.commands.init import class_table
-from tpld.commands.look import Answers, Found, Seen, Side, settle
-from tpld.commands.public import recognise_public
+from tpld.commands.own.discover import find_domains
+from tpld.commands.own.look import Answers, Found, Seen, Side, settle
+from tpld.commands.own.public import recognise_public
 from tpld.commands.show import Page, show
 from tpld.errors import ConfigError, DataError
 

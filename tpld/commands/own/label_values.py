@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tpld.commands.label_files import Form, Labels, packed_of, read_labels, rgb_of
+from tpld.commands.own.label_files import Form, Labels, packed_of, read_labels, rgb_of
 from tpld.compute.progress import progress
 from tpld.errors import DataError
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from tpld.commands.folder_names import SEPARATORS
+from tpld.commands.own.folder_names import SEPARATORS
 
 
 @dataclass

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tpld.commands.convert import below, converted, renumbered
-from tpld.commands.discover import Domain, image_size
-from tpld.commands.look import Found, Side
-from tpld.commands.matching import Labelled
-from tpld.commands.splits import Entry
+from tpld.commands.own.convert import below, converted, renumbered
+from tpld.commands.own.discover import Domain, image_size
+from tpld.commands.own.look import Found, Side
+from tpld.commands.own.matching import Labelled
+from tpld.commands.own.splits import Entry
 from tpld.data.datasets import Dataset
 from tpld.data.listing import image_files
 from tpld.data.opened import image_size as size_of_file

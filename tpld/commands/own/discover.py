@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from tpld.commands.folder_names import (
-    Place,
-    place_of,
-    preference,
-    role_of,
-    split_of,
-)
-from tpld.commands.pairing import Pairs, pair
-from tpld.commands.sides import without_sides
+from tpld.commands.own.folder_names import split_of
+from tpld.commands.own.groups import Group, groups_of
+from tpld.commands.own.pairing import Pairs, pair
+from tpld.commands.own.sides import without_sides
 from tpld.data.annotations.recognise import recognise
 from tpld.data.listing import Listing, image_files, nothing_there, shown
 from tpld.data.opened import image_size as size_of_file
@@ -26,7 +21,6 @@ from tpld.errors import DataError
 
 # Images whose sizes are looked at: evenly spread.
 _SAMPLE = 1000
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def find_domains(
     _check_names(folder, listing.names)
     if labels is not None and not labels.is_dir():
         raise DataError(f"{labels} is no folder. Give the folder that holds the label files")
-    groups = _groups(folder, listing.names, labels)
+    groups = groups_of(folder, listing.names, labels)
     found = [_domain(group, want_labels) for group in groups]
     if want_labels and not any(domain.label_files for domain in found):
         raise DataError(
@@ -117,116 +111,7 @@ def find_domains(
     return [domain for domain in found if domain.label_files or not want_labels]
 
 
-@dataclass
-class _Group:
-    """A folder of images, files in it, and folders that may hold their labels."""
-
-    images: Path
-    files: list[str]
-    labels: list[Path]
-    part: str = ""
-    given: bool = False
-    notes: list[str] = field(default_factory=list)
-
-
-def _groups(folder: Path, files: list[str], labels: Path | None) -> list[_Group]:
-    """Pairs of folders: by what folders are called, at any level, in any case."""
-    inside = _relative(labels, folder) if labels else None
-    if inside:
-        files = [f for f in files if not f.startswith(f"{inside}/")]
-    places = {file: place_of(file) for file in files}
-    by_key: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for file, place in places.items():
-        if place.role in ("image", "label"):
-            by_key[place.key][place.folder].append(file)
-    roles = {place.folder: place.role for place in places.values() if place.role}
-    plain = [file for file, place in places.items() if place.role is None]
-    made = [_of_key(folder, key, folders, roles, plain) for key, folders in sorted(by_key.items())]
-    groups = [group for group in made if group is not None]
-    if not groups:
-        groups = [_Group(folder, plain, [])]
-    if not any(group.files for group in groups):
-        there = sorted({p.folder for p in places.values()} - {""})
-        raise DataError(
-            f"no image below {folder} but in folders that are called like labels or depth maps: "
-            f"{', '.join(there)}. Give the folder of the images itself"
-        )
-    groups = [group for group in groups if group.files]
-    _note_left_out(groups, plain, places)
-    if labels is not None:
-        if len(groups) > 1:
-            raise DataError(
-                f"{folder} has {len(groups)} folders of images ({groups[0].images}, "
-                f"{groups[1].images}, ...) for one folder of labels. Give one of them"
-            )
-        groups[0].labels, groups[0].given = [labels], True
-    elif len(groups) == 1 and not groups[0].labels:
-        groups[0].labels = _beside(groups[0].images)
-    return groups
-
-
-def _of_key(
-    folder: Path,
-    key: tuple[str, ...],
-    folders: dict[str, list[str]],
-    roles: dict[str, str],
-    plain: list[str],
-) -> _Group | None:
-    """What is in the folders of one key; None where nothing in them is an image."""
-    labels = [folder / name for name in sorted(folders) if roles[name] == "label"]
-    named = sorted((f for f in folders if roles[f] == "image"), key=lambda f: (preference(f), f))
-    part = "/".join(key)
-    if not named:
-        above = f"{part}/" if part else ""
-        files = [f.removeprefix(above) for f in plain if f.startswith(above)]
-        return _Group(folder / part, files, labels, part) if files else None
-    first = named[0]
-    files = [f.removeprefix(f"{first}/") for f in folders[first]]
-    group = _Group(folder / first, files, labels, part)
-    if named[1:]:
-        group.notes.append(f"images are those in {first}; left out: {', '.join(named[1:])}")
-    return group
-
-
-def _note_left_out(groups: list[_Group], plain: list[str], places: dict[str, Place]) -> None:
-    used = {str(group.images / file) for group in groups for file in group.files}
-    root = groups[0].images
-    lost = [f for f in plain if not any(path.endswith(f"/{f}") for path in used)]
-    if lost:
-        groups[0].notes.append(
-            f"{len(lost)} images outside of {root.name}/ and the like are left out, first "
-            f"{shown(lost[0])}"
-        )
-    others = Counter(place.folder for place in places.values() if place.role == "other")
-    for name, count in sorted(others.items()):
-        groups[0].notes.append(f"{count} files in {name} are taken for no images of the camera")
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """Path below a folder; empty where it is not below it."""
-    inside = os.path.relpath(path.absolute(), folder.absolute())
-    return "" if inside.startswith("..") or inside == "." else PurePosixPath(inside).as_posix()
-
-
-def _beside(images: Path) -> list[Path]:
-    """Folders that may hold the labels of a folder of images: beside it, or beside one above."""
-    found: list[Path] = []
-    images = images.absolute()
-    for above in (images, *list(images.parents)[:2]):
-        role, rest = role_of(above.name)
-        if role not in ("image", None) or not above.parent.is_dir():
-            continue
-        for other in sorted(above.parent.iterdir()):
-            mine, same = role_of(other.name)
-            wanted = rest if role == "image" else above.name
-            if mine == "label" and same == wanted and other.is_dir():
-                inner = other / images.relative_to(above)
-                found += [inner] if inner.is_dir() else []
-    here = Path.cwd()
-    return [path.relative_to(here) if path.is_relative_to(here) else path for path in found]
-
-
-def _domain(group: _Group, want_labels: bool) -> Domain:
+def _domain(group: Group, want_labels: bool) -> Domain:
     """Images, labels and suffixes of a group."""
     together = group.given and group.labels[0].absolute() == group.images.absolute()
     sides = without_sides(group.images, group.files, any_tail=together)
@@ -268,7 +153,7 @@ class _Labels:
 
 
 def _labels(
-    group: _Group, stems: list[str], sides: list[str], needed: bool, notes: list[str]
+    group: Group, stems: list[str], sides: list[str], needed: bool, notes: list[str]
 ) -> _Labels:
     """The labels of a group's images: the folder, and of several the one that fits best."""
     tries: list[tuple[Path, Listing]] = [

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from tpld.commands.folder_names import SEPARATORS, role_of, tails, without_image_tail
-from tpld.commands.pairing import composed
+from tpld.commands.own.folder_names import SEPARATORS, role_of, tails, without_image_tail
+from tpld.commands.own.pairing import composed
 from tpld.data.listing import shown
 from tpld.errors import DataError
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tpld.commands.label_files import packed_of
-from tpld.commands.label_values import Values
-from tpld.commands.legends import Legend, is_void, of_dataset, read_legend
-from tpld.commands.suspects import refuse_suspects, refuse_too_many
+from tpld.commands.own.label_files import packed_of
+from tpld.commands.own.label_values import Values
+from tpld.commands.own.legends import Legend, is_void, of_dataset, read_legend
+from tpld.commands.own.suspects import refuse_suspects, refuse_too_many
 from tpld.data.datasets import DATASETS
 from tpld.data.mapping import plain
 from tpld.data.table import IGNORE

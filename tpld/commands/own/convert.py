@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tpld.commands.discover import Domain
-from tpld.commands.label_files import read_labels
-from tpld.commands.label_values import Values, as_colors
-from tpld.commands.naming import Table
+from tpld.commands.own.discover import Domain
+from tpld.commands.own.label_files import read_labels
+from tpld.commands.own.label_values import Values, as_colors
+from tpld.commands.own.naming import Table
 from tpld.commands.palette import index_picture, write_legend
 from tpld.compute.progress import progress
 from tpld.data.table import IGNORE
