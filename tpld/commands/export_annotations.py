@@ -73,10 +73,7 @@ def export_annotations(
 
     def fitted(i: int, label: np.ndarray) -> np.ndarray:
         counts[:] += np.bincount(label.ravel(), minlength=256)
-        if label.shape == sizes[i]:
-            return label
-        height, width = sizes[i]
-        return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
+        return _resized(label, sizes[i])
 
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -96,11 +93,15 @@ def export_annotations(
         write_text(out / labelstudio.CONFIG, labelstudio.labeling_config(store.classes, colors))
     write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
     resized = sum(store.size(i) != size for i, size in enumerate(sizes))
-    labelled, table = shares(store, counts)
-    facts = {"file": str(out / FILES[form]), "next": _NEXT[form], "labelled %": labelled}
-    if resized:
-        facts["brought to the size of the image"] = f"{resized} of {len(store)} label maps"
-    return Page(f"{len(store)} images of pseudo labels for {form}", facts, {"classes": table})
+    return _page(store, out / FILES[form], form, counts, resized)
+
+
+def _resized(label: np.ndarray, size: Size) -> np.ndarray:
+    """A label map in the size of the image file, which was resized for training."""
+    if label.shape == size:
+        return label
+    height, width = size
+    return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
 
 
 def _images(store: Labels, folder: Path) -> tuple[list[str], list[Size]]:
@@ -129,3 +130,12 @@ def _writer(
     if form == "cvat":
         return cvat.Writer(file, classes, colors)
     return labelstudio.Writer(file, classes, labelstudio.LOCAL if address is None else address)
+
+
+def _page(store: Labels, file: Path, form: Tool, counts: np.ndarray, resized: int) -> Page:
+    """What was written, where it goes next, and the share of each class."""
+    labelled, table = shares(store, counts)
+    facts = {"file": str(file), "next": _NEXT[form], "labelled %": labelled}
+    if resized:
+        facts["brought to the size of the image"] = f"{resized} of {len(store)} label maps"
+    return Page(f"{len(store)} images of pseudo labels for {form}", facts, {"classes": table})

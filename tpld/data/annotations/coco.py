@@ -106,20 +106,41 @@ class _Area:
         with as_said(self.place, TITLE):
             if isinstance(self.segmentation, list):
                 mask = polygons(self.segmentation, size)
-            elif isinstance(self.segmentation["counts"], list):
-                _same_size(self.segmentation, size)
-                mask = from_runs(self.segmentation["counts"], size, by_columns=True)
             else:
-                _same_size(self.segmentation, size)
-                mask = masks.decode(
-                    {"size": list(size), "counts": self.segmentation["counts"].encode("ascii")}
-                )
+                counts = self.segmentation["counts"]
+                if list(self.segmentation["size"]) != list(size):
+                    raise ValueError(
+                        f"its mask has size {self.segmentation['size']}, its image {list(size)}"
+                    )
+                runs = counts if isinstance(counts, list) else runs_of_text(counts)
+                mask = from_runs(runs, size, by_columns=True)
             return masks.encode(np.asfortranarray(mask, np.uint8))
 
 
-def _same_size(segmentation: dict[str, Any], size: Size) -> None:
-    if list(segmentation["size"]) != list(size):
-        raise ValueError(f"its mask has size {segmentation['size']}, its image {list(size)}")
+def runs_of_text(counts: str) -> list[int]:
+    """Lengths of runs from COCO's compressed text of them.
+
+    pycocotools reads such a text without a look at its end, and takes half of a mask for the whole:
+    so the runs are taken apart here, where they can be added up.
+
+    Raises:
+        ValueError: no such text.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for sign in counts.encode("ascii"):
+        bits = sign - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"the `counts` of a mask hold the sign {chr(sign)!r}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (bits & 16) << (shift - 4)  # the last group's sign
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    if shift or not runs:
+        raise ValueError("the `counts` of a mask end in the middle")
+    return runs
 
 
 def _area(entry: dict, label: str, place: str, skipped: Counter[str]) -> _Area | None:

@@ -87,8 +87,8 @@ def _results(task: dict[str, Any]) -> tuple[Results | None, int]:
     if not done:
         return None, 0
     true = [entry for entry in done if entry.get("ground_truth")]
-    # Times are of one form, so that they sort as text; without them the order of the file holds.
-    best = max(true or done, key=lambda entry: str(entry.get("updated_at") or ""))
+    # Times are of one form, so that they sort as text; of equal ones the later in the file counts.
+    best = max(reversed(true or done), key=lambda entry: str(entry.get("updated_at") or ""))
     return best["result"], len(true or done)
 
 
@@ -170,9 +170,9 @@ def _shape(value: dict[str, Any], label: str | None, size: Size, place: str) -> 
 def _name(task: dict[str, Any], place: str) -> str:
     """Relative path of the image: from a file that was served, uploaded, or lies in a store."""
     data = task.get("data", task)
-    kinds = (value for key, value in data.items() if key in ("image", "img", "ocr", "url"))
-    texts = [*kinds, *(value for value in data.values() if isinstance(value, str))]
-    address = next((text for text in texts if isinstance(text, str) and "." in text), None)
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    named = [texts[key] for key in ("image", "img", "url") if texts.get(key)]
+    address = next(iter([*named, *(text for text in texts.values() if "." in text)]), None)
     if address is None:
         raise DataError(f"{place}: its `data` names no image")
     parts = urlsplit(address)

@@ -104,7 +104,9 @@ def tasks_of(said: Annotations, images: Path | None, covered: bool) -> tuple[lis
         shown = "".join(f"\n  - {problem}" for problem in problems[:_SHOWN])
         raise DataError(f"{len(problems)} of {len(said.pictures)} images:{shown}{more}")
     notes = list(said.notes)
-    notes += [f"left out: {kind} ({count})" for kind, count in said.skipped.items() if count]
+    notes += [
+        f"left out: {kind} ({count})" for kind, count in sorted(said.skipped.items()) if count
+    ]
     written = "written as background" if covered else f"written as {IGNORE} alone"
     notes += _listed(empty, f"without any annotation, {written}")
     notes += _listed(waiting, "not annotated yet, left out")
