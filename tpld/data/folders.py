@@ -155,6 +155,8 @@ def _part(
     domain: Domain, dataset: Dataset | None, training: bool, listed: str | None
 ) -> Part | None:
     """Image and label folder, and which names are meant; None where there is no such split."""
+    if listed == "none":
+        return None
     if domain.images is not None:
         return Part(domain.images, domain.labels) if training or listed else None
     assert dataset is not None  # the configuration has checked it
