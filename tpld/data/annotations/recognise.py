@@ -14,8 +14,8 @@ Format = Literal["labelme", "coco", "cvat", "voc", "labelstudio"]
 LOOKED_FOR = (
     "labelme (JSON files with `shapes`), COCO (a JSON file with `images`, `annotations` and "
     "`categories`), CVAT for images 1.1 (an XML file that begins with <annotations>), Pascal VOC "
-    "(a folder SegmentationClass, and labelmap.txt beside it), Label Studio (a JSON file: a list of "
-    "tasks)"
+    "(a folder SegmentationClass, and labelmap.txt beside it), Label Studio (a JSON file: a list "
+    "of tasks)"
 )
 _HEAD = 65536
 _FILES = 20
