@@ -125,7 +125,7 @@ def commands(camvid: Path, code: Path, folder: Path) -> list[Work]:
     """`tpld dump`, `evaluate` and `predict` of EfficientNet-Lite0 on CamVid's frames."""
     settings = yaml.safe_load(PRESET.read_text())
     for domain in ("source", "target"):
-        place = settings["data"]["folder"][domain]
+        place = settings["data"][domain]
         for key in ("images", "labels", "train", "val"):
             place[key] = place[key].replace("../shared/camvid", str(camvid.resolve()))
     settings["source_training"]["steps"] = 2

@@ -18,7 +18,7 @@ from scene_logits import SIZE, options_of
 from tpld.config import load_config
 from tpld.data.cache import Cache, write_cache
 from tpld.data.decode import decode_image, decode_label
-from tpld.data.sources import class_table, list_items
+from tpld.data.sources import class_table, folders_of, list_items
 
 CROP = 256
 
@@ -58,11 +58,11 @@ def main() -> None:
         folder = Path(name)
         draw(options.camvid, folder, options.images)
         domain = {"images": str(folder / "images"), "labels": str(folder / "labels")}
-        classes = [{"id": k, "name": f"c{k}", "color": [k, k, k]} for k in range(12)]
-        data = {"source": domain, "target": domain, "classes": classes}
-        config = load_config({"data": {"kind": "folder", "folder": data}})
+        domain["values"] = {k: f"c{k}" for k in range(12)}
+        config = load_config({"data": {"source": domain, "target": domain}})
         items, table = list_items(config, "source_train"), class_table(config)
-        write_cache(folder / "cache", items, ("images", "labels"), table, None, 64)
+        domains = folders_of(config, "source_train")
+        write_cache(folder / "cache", items, ("images", "labels"), domains, 64)
         cache, n = Cache(folder / "cache", table), options.images
 
         def decoded(i: int, window: tuple[slice, slice]) -> object:

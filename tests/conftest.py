@@ -16,10 +16,11 @@ from tpld.data.cache import Cache, write_cache
 from tpld.data.sources import class_table, folders_of, list_items
 
 CLASSES = [
-    {"name": "road", "id": 7, "color": [128, 64, 128]},
-    {"name": "car", "id": 26, "color": [0, 0, 142]},
-    {"name": "sky", "id": 23, "color": [70, 130, 180]},
+    {"name": "road", "color": [128, 64, 128]},
+    {"name": "car", "color": [0, 0, 142]},
+    {"name": "sky", "color": [70, 130, 180]},
 ]
+VALUES = {7: "road", 26: "car", 23: "sky"}
 IDS = np.array([7, 26, 23], np.uint8)
 # Grey value of the images at a pixel of each training id: the label can be read off the image.
 GREY = np.array([40, 130, 220], np.uint8)
@@ -54,13 +55,9 @@ class Folders:
             "experiment": "tiny",
             "results": str(root / "results"),
             "data": {
-                "kind": "folder",
-                "folder": {
-                    "source": self._domain("source"),
-                    "target": self._domain("target"),
-                    "classes": CLASSES,
-                    "ignored_ids": [0],
-                },
+                "source": self._domain("source"),
+                "target": self._domain("target"),
+                "classes": CLASSES,
             },
             "model": {
                 "name": "deeplabv2_resnet18",
@@ -76,12 +73,17 @@ class Folders:
         for kind in ("images", "labels"):
             (self.root / domain / kind).mkdir(parents=True)
         folder = self.root / domain
-        return {"images": str(folder / "images"), "labels": str(folder / "labels")}
+        return {
+            "images": str(folder / "images"),
+            "labels": str(folder / "labels"),
+            "values": VALUES,
+            "ignored": [0],
+        }
 
     @property
     def folder(self) -> dict[str, Any]:
-        """The section data.folder."""
-        return self.tree["data"]["folder"]
+        """The section data."""
+        return self.tree["data"]
 
     def add(self, domain: str, name: str, label: np.ndarray) -> None:
         """Write an image and its label file; `label` holds training ids, 255 becomes id 0."""

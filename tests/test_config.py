@@ -53,12 +53,12 @@ def test_unknown_key_without_a_near_one_lists_the_known_ones():
 
 def test_unknown_key_inside_a_list_of_sections(empty_folders):
     empty_folders.folder["classes"] = [
-        {"name": "road", "id": 1, "colour": [0, 0, 0]},
-        {"name": "sky", "id": 2, "color": [1, 1, 1]},
+        {"title": "road", "colour": [0, 0, 0]},
+        {"name": "sky", "color": [1, 1, 1]},
     ]
     text = message(empty_folders.tree)
-    assert "data.folder.classes.0.colour: unknown key; did you mean 'color'?" in text
-    assert "data.folder.classes.0.color: Field required" in text
+    assert "data.classes.0.colour: unknown key; did you mean 'color'?" in text
+    assert "data.classes.0.name: Field required" in text
 
 
 def test_all_problems_are_named_together():
@@ -144,10 +144,43 @@ def test_folder_data_need_the_folder_section():
         ({"id": 0}, "ids [0] are both a class and ignored"),
     ],
 )
-def test_class_table_must_be_unambiguous(empty_folders, changes, said):
-    classes = empty_folders.folder["classes"]
-    empty_folders.folder["classes"] = [*classes[:2], {**classes[2], **changes}]
+def test_a_table_of_before_must_be_unambiguous(empty_folders, changes, said):
+    before(empty_folders.tree)["classes"][2] |= changes
     assert said in message(empty_folders.tree)
+
+
+def before(tree):
+    """Rewrites the section `data` in the form of before, and returns its folders."""
+    data = tree["data"]
+    ids = {name: value for value, name in data["source"]["values"].items()}
+    sides = {
+        side: {k: v for k, v in data[side].items() if k not in ("values", "ignored")}
+        for side in ("source", "target")
+    }
+    classes = [{**entry, "id": ids[entry["name"]]} for entry in data["classes"]]
+    tree["data"] = {
+        "kind": "folder",
+        "folder": {**sides, "classes": classes, "ignored_ids": data["source"]["ignored"]},
+    }
+    return tree["data"]["folder"]
+
+
+def test_the_form_of_before_is_the_same_configuration(folders):
+    now = load_config(folders.tree)
+    before(folders.tree)
+    then = load_config(folders.tree)
+    assert then.data.classes == now.data.classes
+    for side in ("source", "target"):
+        old, new = getattr(then.data, side)[0], getattr(now.data, side)[0]
+        assert old.model_copy(update={"image_suffix": None}) == new
+        assert old.image_suffix == [".png"]
+
+
+def test_both_forms_at_once_are_refused(folders):
+    now = {**folders.tree["data"]}
+    before(folders.tree)
+    folders.tree["data"]["source"] = now["source"]
+    assert "source and the older kind, folder or datasets are both given" in message(folders.tree)
 
 
 def test_values_cannot_change_after_loading():
@@ -244,7 +277,7 @@ def leaves(tree: dict, above: str = "") -> set[str]:
 
 def test_the_default_experiment_loads():
     config = load_config(ROOT / "config.yaml")
-    assert config.data.kind == "city"
+    assert config.data.draws_city and config.data.classes is None
     assert config.experiment == "city"
 
 
@@ -314,8 +347,8 @@ def test_every_key_of_the_schema_is_explained():
     ],
 )
 def test_values_that_no_file_can_hold(empty_folders, section, changes):
-    empty_folders.folder[section] = changes
-    with pytest.raises(ConfigError, match=r"data\.folder"):
+    before(empty_folders.tree)[section] = changes
+    with pytest.raises(ConfigError, match=r"data"):
         load_config(empty_folders.tree)
 
 

@@ -15,7 +15,7 @@ from tpld.commands.inspect_store import inspect
 from tpld.config import Config
 from tpld.data.cache import write_cache
 from tpld.data.decode import decode_label
-from tpld.data.sources import ClassTable, class_table, list_items
+from tpld.data.sources import ClassTable, folders_of, list_items
 from tpld.errors import ConfigError, StoreError
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
@@ -74,9 +74,8 @@ def test_inspect_finds_a_flipped_bit_and_exits_with_1(experiment, store, array):
 def test_inspect_checks_decoded_images(folders, tmp_path):
     config = folders.config()
     out = tmp_path / "cache"
-    write_cache(
-        out, list_items(config, "source_train"), ("images", "labels"), class_table(config), None, 1
-    )
+    items, folders_there = list_items(config, "source_train"), folders_of(config, "source_train")
+    write_cache(out, items, ("images", "labels"), folders_there, 1)
     page, damaged = inspect(out)
     assert damaged == [] and page.facts["holds"] == "decoded images and labels"
     assert page.tables["classes"]["share %"].sum() == pytest.approx(100)
@@ -187,8 +186,9 @@ def test_exported_colours_are_those_of_the_experiment_around_the_store(experimen
     above = tmp_path / "results" / "tiny" / "data" / "source_train"
     above.mkdir(parents=True)
     store = Labels(experiment / "labels.zarr")
-    table = ClassTable(store.classes, [0, 1, 2, 3], colors, [])
-    (above / "table.json").write_text(table.to_json())
+    table = ClassTable(store.classes, [[0], [1], [2], [3]], colors, [])
+    rules = {"folder": {"exif": True, "table": table.to_json()}}
+    (above / "domains.json").write_text(json.dumps(rules))
     export_labels(experiment / "labels.zarr", tmp_path / "out", "color")
     seen = np.asarray(Image.open(tmp_path / "out" / "a_gtFine_color.png"))
     label = store.layer("label", 1)

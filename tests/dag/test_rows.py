@@ -139,16 +139,13 @@ def test_options_have_the_papers_values_unless_set():
 
 
 def test_an_oracle_needs_the_targets_labels():
-    domain = {"images": "i", "labels": "l"}
-    classes = [{"name": n, "id": i, "color": [i, 0, 0]} for i, n in enumerate("ab")]
-    folder = {"source": domain, "target": {"images": "i"}, "classes": classes}
+    domain = {"images": "i", "labels": "l", "values": {0: "a", 1: "b"}}
+    data = {"source": domain, "target": {"images": "i"}}
     tree = {
         "methods": ["source", "oracle"],
-        "data": {"kind": "folder", "folder": folder},
+        "data": data,
         "source_training": {"batch_norm": "train"},
     }
-    assert "'oracle' is trained on the target's own labels, and data.folder.target" in message(
-        **tree
-    )
-    folder["target"] = domain
+    assert "'oracle' is trained on the target's own labels, and data.target" in message(**tree)
+    data["target"] = domain
     assert load_config(tree).methods == ["source", "oracle"]

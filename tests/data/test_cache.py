@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tpld.data.cache import Cache, write_cache
 from tpld.data.decode import decode_image, decode_label
-from tpld.data.sources import class_table, list_items
+from tpld.data.sources import class_table, folders_of, list_items
 from tpld.errors import DataError, StoreError
 from tpld.stores.provenance import fingerprint
 
@@ -21,10 +23,11 @@ def mixed(empty_folders):
     return empty_folders
 
 
-def write(folders, out, kinds=BOTH, resize=None, limit=1.0, split="source_train"):
-    config = folders.config()
+def write(made, out, kinds=BOTH, resize=None, limit=1.0, split="source_train"):
+    config = made.config()
+    folders = [replace(domain, resize=resize) for domain in folders_of(config, split)]
     items = list_items(config, split)
-    index = write_cache(out, items, kinds, class_table(config), resize, limit)
+    index = write_cache(out, items, kinds, folders, limit)
     return items, index
 
 
@@ -97,10 +100,10 @@ def test_image_and_label_of_unequal_size_leave_nothing_behind(folders, tmp_path)
     items[2] = items[2]._replace(label=label)
     out = tmp_path / "made" / "cache"
     with pytest.raises(DataError) as caught:
-        write_cache(out, items, BOTH, class_table(config), None, 1)
+        write_cache(out, items, BOTH, folders_of(config, "source_train"), 1)
     text = str(caught.value)
-    assert f"{items[2].image} has (32, 40) pixels (height, width)" in text
-    assert f"its label {label} has (32, 48). Give a label of the image's size" in text
+    assert f"{items[2].image} is 40x32 pixels" in text
+    assert f"its label {label} is 48x32 pixels. Give a label of the image's size" in text
     assert list(out.parent.iterdir()) == []
 
 
@@ -116,7 +119,11 @@ def test_a_failed_rewrite_keeps_the_old_cache(mixed, tmp_path):
 
 def test_the_target_is_cached_without_its_ground_truth(folders, tmp_path):
     write(folders, tmp_path / "cache", kinds=("images",), split="target_train")
-    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["images.bin", "index.csv"]
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == [
+        "domains.json",
+        "images.bin",
+        "index.csv",
+    ]
     cache = Cache(tmp_path / "cache", class_table(folders.config()))
     with pytest.raises(StoreError, match="holds no labels: this split has none here"):
         cache.label(0)
@@ -131,7 +138,7 @@ def test_labels_of_a_split_that_has_none(folders, tmp_path):
 def test_progress_counts_every_image(mixed, tmp_path):
     config, seen = mixed.config(), []
     items = list_items(config, "source_train")
-    write_cache(tmp_path / "c", items, BOTH, class_table(config), None, 1, seen.append)
+    write_cache(tmp_path / "c", items, BOTH, folders_of(config, "source_train"), 1, seen.append)
     assert seen == [1, 2, 3]
 
 
@@ -151,7 +158,7 @@ def test_names_of_digits_keep_their_zeros(empty_folders):
 def test_a_cache_without_labels_does_not_lead_to_them(folders, tmp_path, limit):
     config = folders.config()
     items, table = list_items(config, "target_train"), class_table(config)
-    write_cache(tmp_path / "c", items, ("images",), table, None, limit)
+    write_cache(tmp_path / "c", items, ("images",), folders_of(config, "target_train"), limit)
     assert "labels/t0" not in (tmp_path / "c" / "index.csv").read_text()
     cache = Cache(tmp_path / "c", table)
     assert cache.image(0).shape == (32, 48, 3)

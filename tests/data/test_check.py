@@ -85,7 +85,7 @@ def test_without_a_list_the_validation_images_leak_into_training(folders, tmp_pa
 def test_the_source_needs_labels(folders, tmp_path):
     del folders.folder["source"]["labels"]
     assert message(folders, tmp_path / "check.csv") == (
-        "source_train has no label folder. Training needs data.folder.source.labels"
+        "source_train has no label folder. Training needs data.source.labels"
     )
 
 

@@ -31,6 +31,16 @@ def scenes(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([image for image, _ in pairs]), np.stack([label for _, label in pairs])
 
 
+def test_a_domain_that_nobody_reads_is_not_drawn(tmp_path: Path) -> None:
+    only = COUNTS | {"target_train": 0, "target_val": 0}
+    write_city(tmp_path / "both", seed=0, counts=COUNTS, height=64, width=128)
+    write_city(tmp_path / "one", seed=0, counts=only, height=64, width=128)
+    drawn = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png")}
+    assert len(drawn) == 6 and {path.parts[0] for path in drawn} == {"source"}
+    for path in drawn:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "both" / path).read_bytes()
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_same_arguments_give_the_same_bytes(domain: Domain) -> None:
     np.random.seed(1)  # noqa: NPY002  the global state must not matter
@@ -159,8 +169,8 @@ def test_other_bad_arguments_are_refused(tmp_path: Path) -> None:
         render_scene(-1, "source")
     with pytest.raises(ValueError, match="give exactly source_train"):
         scene_seeds(0, {"source_train": 1})
-    with pytest.raises(ValueError, match="target_val is 0; give 1 to"):
-        scene_seeds(0, COUNTS | {"target_val": 0})
+    with pytest.raises(ValueError, match="target_val is -1; give 0 to"):
+        scene_seeds(0, COUNTS | {"target_val": -1})
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="not an empty folder"):
         write_city(tmp_path, seed=0, counts=COUNTS, height=64, width=128)

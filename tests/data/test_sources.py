@@ -83,7 +83,8 @@ def test_empty_list(folders):
 def test_empty_folder(empty_folders):
     images = empty_folders.root / "source" / "images"
     assert message(empty_folders) == (
-        f"source_train: the split is empty (no *.png below {images}). Name at least one image"
+        f"source_train: the split is empty: no file below {images}. Give a folder of images "
+        "(.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff, .ppm)"
     )
 
 

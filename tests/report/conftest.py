@@ -12,7 +12,7 @@ from PIL import Image
 from tpld.config import Config, load_config
 from tpld.dag.layout import Layout, parse_round
 from tpld.data.cache import write_cache
-from tpld.data.sources import class_table, has_truth, list_items
+from tpld.data.sources import folders_of, has_truth, list_items
 from tpld.evaluation.confusions import confusions_to_table
 from tpld.report.networks import Predicted, from_logits
 from tpld.report.sections import examples, hard
@@ -93,14 +93,15 @@ def _write_data(config: Config, root: Path) -> None:
     (root / "train.txt").write_text("\n".join(NAMES))
     (root / "source.txt").write_text("source")
     (root / "val.txt").write_text("val")
-    layout, table = Layout(config), class_table(config)
+    layout = Layout(config)
     judged = ("images", "labels") if has_truth(config, "target_val") else ("images",)
     for split, kinds in (("target_train", ("images",)), ("target_val", judged)):
         items = list_items(config, split)  # type: ignore[arg-type]
-        write_cache(Path(layout.data(split)), items, kinds, table, None, 1)  # type: ignore[arg-type]
+        write_cache(Path(layout.data(split)), items, kinds, folders_of(config, split), 1)  # type: ignore[arg-type]
     if has_truth(config, "target_train"):
         folder = Path(layout.data("target_train_truth"))
-        write_cache(folder, list_items(config, "target_train"), ("labels",), table, None, 1)
+        domains = folders_of(config, "target_train")
+        write_cache(folder, list_items(config, "target_train"), ("labels",), domains, 1)
 
 
 def _write_predictions(path: Path) -> None:

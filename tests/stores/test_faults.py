@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tpld.data.cache import Cache, write_cache
-from tpld.data.sources import class_table, list_items
+from tpld.data.sources import class_table, folders_of, list_items
 from tpld.errors import DataError, StoreError, TrainingError
 from tpld.models.weights import load_model, save_model
 from tpld.stages.common import write_csv
@@ -83,8 +83,9 @@ def test_a_disk_that_runs_full_under_the_cache(small_disk, empty_folders):
         empty_folders.add("source", name, rng.integers(0, 3, (150, 150), np.uint8))
     config = empty_folders.config()
     items = list_items(config, "source_train")
+    folders = folders_of(config, "source_train")
     with pytest.raises(StoreError, match="ran full"):
-        write_cache(small_disk / "c", items, ("images", "labels"), class_table(config), None, 1)
+        write_cache(small_disk / "c", items, ("images", "labels"), folders, 1)
     assert list(small_disk.iterdir()) == []
 
 
@@ -157,7 +158,8 @@ def test_an_image_that_changes_during_the_run(folders):
     """Beyond the disk bound, images are decoded at each use."""
     config = folders.config()
     items, table = list_items(config, "source_train"), class_table(config)
-    write_cache(folders.root / "c", items, ("images", "labels"), table, None, 0)
+    domains = folders_of(config, "source_train")
+    write_cache(folders.root / "c", items, ("images", "labels"), domains, 0)
     cache = Cache(folders.root / "c", table)
     before = cache.image(1)
     folders.add("source", "s1", np.zeros((32, 48), np.uint8))

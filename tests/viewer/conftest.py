@@ -9,7 +9,7 @@ from PIL import Image
 
 from tpld.config import Config, load_config
 from tpld.data.cache import write_cache
-from tpld.data.sources import class_table, list_items
+from tpld.data.sources import folders_of, list_items
 from tpld.stages.confidence import score_images
 from tpld.stages.full_labels import label_easy
 from tpld.stages.label import label
@@ -85,10 +85,10 @@ def _write_data(config: Config, root: Path) -> None:
         truth = np.kron(rng.integers(0, 4, (5, 8)), np.ones((8, 8), int)).astype(np.uint8)
         truth[0] = 255 if i % 2 else truth[0]
         Image.fromarray(truth).save(root / "labels" / f"{name}.png")
-    table, folder = class_table(config), root / "results" / "looks" / "data"
+    domains, folder = folders_of(config, "target_train"), root / "results" / "looks" / "data"
     items = list_items(config, "target_train")
-    write_cache(folder / "target_train", items, ("images",), table, None, 1)
-    write_cache(folder / "target_train_truth", items, ("labels",), table, None, 1)
+    write_cache(folder / "target_train", items, ("images",), domains, 1)
+    write_cache(folder / "target_train_truth", items, ("labels",), domains, 1)
 
 
 def _write_rounds(experiment: Experiment) -> None:

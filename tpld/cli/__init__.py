@@ -1,7 +1,7 @@
 """The command line: a subcommand a stage, which rules call and nothing else, and tools for people.
 
 Every command imports what it needs when it runs: ``tpld --help`` must not load torch. `stages`
-has those of the pipeline, `tools` those for people, `options` what they share.
+has those of the pipeline, `tools` and `tools_labels` those for people, `options` what they share.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
-from tpld.cli import stages, tools  # noqa: F401  (importing registers their commands)
+from tpld.cli import stages, tools, tools_labels  # noqa: F401  (importing registers their commands)
 from tpld.cli.options import app
 from tpld.compute.compiler import leave_out_compiler
 from tpld.compute.lifetime import ending_well

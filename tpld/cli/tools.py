@@ -33,13 +33,6 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-class Form(StrEnum):
-    """What label files hold."""
-
-    INDEX = "index"
-    COLOR = "color"
-
-
 class Effort(StrEnum):
     """How much a configuration asks of the machine."""
 
@@ -299,41 +292,6 @@ def predict(
     compute = Compute(device=device.value)
     known = load_config(config) if config else None
     show(tool(model, images, out, wanted, compute, known, overwrite, follow_links), json)
-
-
-@app.command("export-labels", rich_help_panel=TOOLS)
-def export_labels(
-    store: Annotated[Path, typer.Argument(help="A labels.zarr.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="Folder to write into.", show_default=False)],
-    form: Annotated[
-        Form,
-        typer.Option("--format", help="index: class numbers, 255 where unlabelled; color: RGB."),
-    ] = Form.INDEX,
-    suffix: Annotated[
-        str | None,
-        typer.Option(
-            help="What follows the image's name.  [_gtFine_labelTrainIds.png, _gtFine_color.png]"
-        ),
-    ] = None,
-    min_score: Annotated[
-        float, typer.Option(min=0, help="Leave out labels whose `score` in the store is below.")
-    ] = 0.0,
-    config: Annotated[
-        Path | None, typer.Option(help="Where colours come from; else the experiment around.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write pseudo labels as PNGs for annotation tools and other frameworks.
-
-    Example: `tpld export-labels "results/city/crst_mrkld+tpld/seed0/round0/labels.zarr" labels`
-    """
-    begin_tool()
-    from tpld.commands.export_labels import export_labels as tool
-    from tpld.commands.show import show
-    from tpld.config import load_config
-
-    known = load_config(config) if config else None
-    show(tool(store, out, form.value, suffix, min_score, known), json)
 
 
 @app.command("export", rich_help_panel=TOOLS)

@@ -56,13 +56,6 @@ def export_labels(
     write = write_index if form == "index" else write_color
     counts = np.zeros(256, np.int64)
 
-    def kept(i: int) -> np.ndarray:
-        label = store.layer("label", i)
-        if min_score > 0:
-            score = store.layer("score", i)
-            label = np.where(score >= min_score, label, np.uint8(IGNORE))
-        return label
-
     def count(_: int, label: np.ndarray) -> np.ndarray:
         counts[:] += np.bincount(label.ravel(), minlength=256)
         return label
@@ -70,7 +63,7 @@ def export_labels(
     with progress("exporting labels", len(store)) as tick:
         overlap(
             len(store),
-            kept,
+            lambda i: kept(store, i, min_score),
             count,
             lambda i, label: write(label, colors, out / f"{store.names[i]}{suffix}"),
             tick,
@@ -79,20 +72,28 @@ def export_labels(
     return _page(store, out, suffix, form, counts)
 
 
+def kept(store: Labels, i: int, min_score: float) -> np.ndarray:
+    """uint8 (H, W): labels of image i, 255 also where their score is below `min_score`."""
+    label = store.layer("label", i)
+    if min_score > 0:
+        label = np.where(store.layer("score", i) >= min_score, label, np.uint8(IGNORE))
+    return label
+
+
+def shares(store: Labels, counts: np.ndarray) -> tuple[float, pd.DataFrame]:
+    """Of int64 (256,) pixels of each value: per cent that have a label, and those of each class."""
+    total = max(int(counts.sum()), 1)
+    table = {"class": store.classes, "share %": 100 * counts[: len(store.classes)] / total}
+    return 100 * float(counts[:IGNORE].sum()) / total, pd.DataFrame(table)
+
+
 def _page(store: Labels, out: Path, suffix: str, form: Format, counts: np.ndarray) -> Page:
     """What was written: the files, what their values mean, and the share of each class."""
-    total = max(int(counts.sum()), 1)
     last = len(store.classes) - 1
     values = {
         "index": f"0 to {last} as in classes.csv, {IGNORE} where unlabelled",
         "color": "colours as in classes.csv, black where unlabelled",
     }
-    facts = {
-        "files": f"{out}/<image>{suffix}",
-        "values": values[form],
-        "labelled %": 100 * float(counts[:IGNORE].sum()) / total,
-    }
-    shares = pd.DataFrame(
-        {"class": store.classes, "share %": 100 * counts[: len(store.classes)] / total}
-    )
-    return Page(f"{len(store)} label files below {out}", facts, {"classes": shares})
+    labelled, table = shares(store, counts)
+    facts = {"files": f"{out}/<image>{suffix}", "values": values[form], "labelled %": labelled}
+    return Page(f"{len(store)} label files below {out}", facts, {"classes": table})

@@ -238,7 +238,7 @@ class Cache:
                     f"it and decodes again (by hand: delete {self.folder})"
                 )
             return array
-        if offset < 0 and kind == "labels":
+        if offset < 0 and kind == "labels" and (self.folder / "labels.bin").exists():
             return np.full((height, width), IGNORE, np.uint8)  # of a domain without labels
         if kind not in self._maps:
             raise StoreError(f"{self.folder} holds no {kind}: this split has none here")

@@ -132,6 +132,7 @@ def _folders(
     if part is None:
         return None
     name, prefix, where = named
+    own = () if listed or part.only == "*" else (part.only,)
     return Folders(
         domain=name,
         prefix=prefix,
@@ -142,7 +143,9 @@ def _folders(
         names=Path(listed) if listed else None,
         resize=domain.resize or (dataset.resize if dataset else None),
         table=table,
-        only=tuple(filter(None, (tuple(domain.only), () if listed else (part.only,)))),
+        only=tuple(
+            filter(None, (tuple(domain.only), () if listed or part.only == "*" else (part.only,)))
+        ),
         follow_links=config.data.follow_links,
         weight=domain.weight,
         exif=domain.exif,

@@ -127,7 +127,7 @@ def _list(folders: Folders, split: str) -> Files:
     names = read_list(folders.names, split) if folders.names else _all_names(found, folders, split)
     names = [name for name in names if _wanted(name, folders.only)]
     if not names:
-        raise DataError(f"{split}: {_why_empty(folders)}. Name at least one image")
+        raise DataError(f"{split}: {_why_empty(folders)}")
     suffixes = folders.image_suffix or IMAGES
     pictures, states = _resolve(names, images, suffixes, found, "image", split, folders)
     domains = [0] * len(names)
@@ -146,12 +146,15 @@ def _why_empty(folders: Folders) -> str:
         patterns = " and ".join(" or ".join(several) for several in folders.only)
         return f"the split is empty: no name below {folders.images} is like {patterns}"
     if folders.names:
-        return f"the split is empty (list {folders.names})"
-    if folders.image_suffix:
-        wanted = ", ".join(f"*{suffix}" for suffix in folders.image_suffix)
-        there = nothing_there(listing) if not (listing := image_files(folders.images)).names else ""
-        return f"the split is empty (no {wanted} below {folders.images}){there and f'; {there}'}"
-    return f"the split is empty: {nothing_there(image_files(folders.images))}"
+        return f"the split is empty (list {folders.names}). Name at least one image"
+    listing = image_files(folders.images)
+    if not listing.names:
+        return f"the split is empty: {nothing_there(listing)}"
+    wanted = ", ".join(f"*{suffix}" for suffix in folders.image_suffix)
+    return (
+        f"the split is empty: no {wanted} among the {len(listing.names)} images below "
+        f"{folders.images}. Correct `image_suffix`, or leave it out"
+    )
 
 
 def _wanted(name: str, only: tuple[tuple[str, ...], ...]) -> bool:

@@ -25,9 +25,18 @@ class Trap:
         return os.system, (f"touch {self.folder / 'PWNED'}",)
 
 
+def folders_of_four(images: Path):
+    """The folder of images without labels, of these classes."""
+    from tpld.data.folders import Folders
+
+    return [
+        Folders("folder", "", images, None, (".png",), (".png",), None, None, class_table_of_four())
+    ]
+
+
 def class_table_of_four():
     """Classes a to d as label values 0 to 3; value 9 is none of them."""
     from tpld.data.table import ClassTable
 
-    ids = [[i] for i in range(4)]
-    return ClassTable(list("abcd"), ids, np.zeros((4, 3), np.uint8), [9])
+    values = [[i] for i in range(4)]
+    return ClassTable(list("abcd"), values, np.zeros((4, 3), np.uint8), [9])

@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from tests.fuzz.mutate import damage
-from tests.fuzz.targets.common import CPU, Case, class_table_of_four
+from tests.fuzz.targets.common import CPU, Case, class_table_of_four, folders_of_four
 from tpld.config import load_config
 
 
@@ -41,7 +41,7 @@ def tables(folder: Path) -> Case:
     for name in names:
         Image.new("RGB", (8, 6), (9, 9, 9)).save(folder / f"{name}.png")
         items.append(Item(name, folder / f"{name}.png", None))
-    write_cache(folder / "cache", items, ("images",), class_table_of_four(), None, 150 / 2**30)
+    write_cache(folder / "cache", items, ("images",), folders_of_four(folder), 150 / 2**30)
     index = (folder / "cache" / "index.csv").read_bytes()
     config = load_config({**CPU})
 

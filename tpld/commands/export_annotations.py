@@ -1,0 +1,141 @@
+"""`tpld export-labels` for annotation tools: pseudo labels to look at, and to correct there."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from tpld.commands.export_labels import kept, shares
+from tpld.commands.palette import colors_of, write_legend
+from tpld.commands.show import Page
+from tpld.compute.overlap import overlap
+from tpld.compute.progress import progress
+from tpld.config import Config
+from tpld.data.annotations import coco, cvat, labelstudio
+from tpld.data.annotations.base import Size
+from tpld.data.annotations.images import ImageFolder, looks
+from tpld.errors import ConfigError, DataError
+from tpld.stages.common import write_text
+from tpld.stores.atomic import replacing
+from tpld.stores.labels import Labels
+
+Tool = Literal["coco", "cvat", "labelstudio"]
+FILES: dict[Tool, str] = {"coco": coco.FILE, "cvat": cvat.FILE, "labelstudio": labelstudio.FILE}
+_NEXT: dict[Tool, str] = {
+    "coco": "any tool that reads COCO's masks; category ids count from 1",
+    "cvat": "in CVAT: a task of the same images, Actions, Upload annotations, CVAT 1.1",
+    "labelstudio": f"in Label Studio: paste {labelstudio.CONFIG} as labeling interface, import "
+    f"{labelstudio.FILE}",
+}
+
+
+def export_annotations(
+    path: Path,
+    out: Path,
+    form: Tool,
+    images: Path | None,
+    address: str | None = None,
+    min_score: float = 0.0,
+    config: Config | None = None,
+) -> Page:
+    """Write a label store as one file of an annotation tool, and ``classes.csv`` beside it.
+
+    Each class of an image becomes a mask, so that the file holds exactly the pixels of the store,
+    brought to the size of the image file where that was resized for training.
+
+    Args:
+        path: a labels store.
+        out: folder to write into.
+        form: the tool.
+        images: folder of the images that are to be annotated: names and sizes come from there.
+        address: what stands before names in Label Studio's tasks; None: its local files.
+        min_score: leave out labels whose `score` in the store is below.
+        config: where colours come from; None: the experiment around the store.
+
+    Raises:
+        ConfigError: no folder of images, or an optional package is missing.
+        DataError: an image of the store is not in the folder.
+        StoreError: no whole label store.
+    """
+    if images is None:
+        raise ConfigError(
+            f"--format {form} needs --images FOLDER, the images that are to be annotated: the file "
+            "names them with their suffix, and has labels of their size"
+        )
+    store = Labels(path)
+    names, sizes = _images(store, images)
+    colors = colors_of(store.classes, path, config)
+    counts = np.zeros(256, np.int64)
+
+    def fitted(i: int, label: np.ndarray) -> np.ndarray:
+        counts[:] += np.bincount(label.ravel(), minlength=256)
+        return _resized(label, sizes[i])
+
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        partial = stack.enter_context(replacing(out / FILES[form]))
+        tick = stack.enter_context(progress("exporting labels", len(store)))
+        file = stack.enter_context(partial.open("w", encoding="utf-8"))
+        writer = _writer(form, file, store.classes, colors, address)
+        overlap(
+            len(store),
+            lambda i: kept(store, i, min_score),
+            fitted,
+            lambda i, label: writer.add(names[i], label),
+            tick,
+        )
+        writer.close()
+    if form == "labelstudio":
+        write_text(out / labelstudio.CONFIG, labelstudio.labeling_config(store.classes, colors))
+    write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
+    resized = sum(store.size(i) != size for i, size in enumerate(sizes))
+    return _page(store, out / FILES[form], form, counts, resized)
+
+
+def _resized(label: np.ndarray, size: Size) -> np.ndarray:
+    """A label map in the size of the image file, which was resized for training."""
+    if label.shape == size:
+        return label
+    height, width = size
+    return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
+
+
+def _images(store: Labels, folder: Path) -> tuple[list[str], list[Size]]:
+    """Names with suffix, and sizes, of the images of a store."""
+    there = ImageFolder(folder)
+    found = [there.find_begun(name) for name in store.names]
+    missing = [name for name, file in zip(store.names, found, strict=True) if file is None]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(store)} images of {store.path} are not below {folder}, or "
+            f"several there are called so; first '{missing[0]}' (there: '{there.names[0]}'). Give "
+            "the folder of the target images"
+        )
+    names = [name for name in found if name is not None]
+    twice = len(names) - len(set(names))
+    if twice:
+        raise DataError(f"{twice} images of {store.path} find the same file below {folder}")
+    return names, [looks(folder / name).size for name in names]
+
+
+def _writer(
+    form: Tool, file, classes: list[str], colors: np.ndarray, address: str | None
+) -> coco.Writer | cvat.Writer | labelstudio.Writer:
+    if form == "coco":
+        return coco.Writer(file, classes, colors)
+    if form == "cvat":
+        return cvat.Writer(file, classes, colors)
+    return labelstudio.Writer(file, classes, labelstudio.LOCAL if address is None else address)
+
+
+def _page(store: Labels, file: Path, form: Tool, counts: np.ndarray, resized: int) -> Page:
+    """What was written, where it goes next, and the share of each class."""
+    labelled, table = shares(store, counts)
+    facts = {"file": str(file), "next": _NEXT[form], "labelled %": labelled}
+    if resized:
+        facts["brought to the size of the image"] = f"{resized} of {len(store)} label maps"
+    return Page(f"{len(store)} images of pseudo labels for {form}", facts, {"classes": table})
