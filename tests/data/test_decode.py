@@ -83,7 +83,7 @@ def test_a_truncated_file_is_named(tmp_path, keep, suffix):
         decode_image(path)
     text = str(caught.value)
     assert text.startswith(f"{path} cannot be decoded (")
-    assert "Replace the file or drop it from the split list" in text
+    assert "Replace the file or leave it out" in text
 
 
 def test_a_text_file_is_no_image(tmp_path):
@@ -94,7 +94,7 @@ def test_a_text_file_is_no_image(tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match=r"none\.png does not exist\. Correct the split list"):
+    with pytest.raises(DataError, match=r"none\.png does not exist\. Correct its name"):
         decode_image(tmp_path / "none.png")
 
 

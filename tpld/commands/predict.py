@@ -99,9 +99,9 @@ def _unread(problems: list[str], images: int, out: Path) -> DataError:
     """Says which images could not be predicted, after all others were."""
     lines = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
     more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    rest = f", the others are in {shown(str(out))}" if len(problems) < images else ""
     return DataError(
-        f"{len(problems)} of {images} images could not be predicted, the others are in "
-        f"{shown(str(out))}:\n{lines}{more}"
+        f"{len(problems)} of {images} images could not be predicted{rest}:\n{lines}{more}"
     )
 
 

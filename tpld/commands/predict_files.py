@@ -105,9 +105,9 @@ def check_out(
         if folder.resolve() in (where, *where.parents):
             beside = folder.resolve().with_name(f"{folder.resolve().name}_predicted")
             raise ConfigError(
-                f"--out {out} lies in {folder}, whose images are to be predicted: whoever reads "
-                f"that folder next would take masks for images. Give one beside it, such as "
-                f"{beside}"
+                f"--out {out} is{'' if where == folder.resolve() else ' inside'} the folder whose "
+                "images are to be predicted: whoever reads that next would take masks for images. "
+                f"Give one beside it, such as {beside}"
             )
     results = {where / kind for kind in KINDS}
     for file in found.files.values():

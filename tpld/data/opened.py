@@ -81,15 +81,15 @@ class Opened:
 
     def _said(self, error: Exception) -> DataError:
         if isinstance(error, FileNotFoundError):
-            return DataError(f"{shown(str(self.path))} does not exist. Correct the split list")
+            return DataError(f"{shown(str(self.path))} does not exist. Correct its name")
         why = str(error) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             why = "it is no image of a known kind"
         elif isinstance(error, OSError) and error.strerror:
             why = error.strerror
         return DataError(
-            f"{shown(str(self.path))} cannot be decoded ({why}). Replace the file or drop it from "
-            f"the split list; known formats: {', '.join(FORMATS)}"
+            f"{shown(str(self.path))} cannot be decoded ({why}). Replace the file or leave it out; "
+            f"known formats: {', '.join(FORMATS)}"
         )
 
 
