@@ -33,6 +33,13 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Palettes(StrEnum):
+    """What is the class in palette files whose palettes differ."""
+
+    INDEX = "index"
+    COLOR = "color"
+
+
 class Effort(StrEnum):
     """How much a configuration asks of the machine."""
 
@@ -74,11 +81,32 @@ def init(
         Path | None, typer.Option(help="Label files of the target, for evaluation alone.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="YAML file to write.  [mine.yaml]")] = None,
-    names: Annotated[
-        str | None, typer.Option(help="Class names of the label values in order: road,car,sky.")
+    source_names: Annotated[
+        str | None,
+        typer.Option(
+            "--source-names",
+            "--names",
+            help="What the source's label values are, in ascending order: road,car,sky; or "
+            "0=road,255=sky; or a legend's file; or the kind of a public data set.",
+        ),
     ] = None,
-    ignore: Annotated[
-        str | None, typer.Option(help="Label values that stand for no class: 0,11.")
+    target_names: Annotated[
+        str | None, typer.Option(help="The same of the target, where its values are others.")
+    ] = None,
+    source_ignore: Annotated[
+        str | None,
+        typer.Option(
+            "--source-ignore",
+            "--ignore",
+            help="Label values of the source that stand for no class: 0,11; or #000000; or names.",
+        ),
+    ] = None,
+    target_ignore: Annotated[str | None, typer.Option(help="The same of the target.")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="A class, and labels of either side that are it: vehicle=car+truck."
+        ),
     ] = None,
     effort: Annotated[
         Effort,
@@ -95,40 +123,50 @@ def init(
         Path | None,
         typer.Option(help="Folder for index PNGs, where the label files hold colours."),
     ] = None,
+    palettes: Annotated[
+        Palettes | None,
+        typer.Option(help="Where palettes of label files differ: what their class is."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a commented configuration for your own images.
 
-    Asks for two folders, finds images, labels and label values, and proposes a class table. With
-    `--source` and `--target` it asks nothing.
+    Asks for two folders, finds images, labels and label values, and proposes what each value is.
+    With `--source` and `--target` it asks nothing.
 
     Example: `tpld init --source day --target night --names road,car,sky --ignore 0 --out mine.yaml`
     """
     begin_tool()
-    from tpld.commands import ask
     from tpld.commands import init as tool
+    from tpld.commands.own import ask
+    from tpld.commands.own.look import Answers, look, settle
     from tpld.commands.show import show
 
     asking = source is None or target is None
     if source is None or target is None:
         source, target, source_labels = ask.ask_folders(source, target, source_labels)
-    answers = tool.Answers(
+    answers = Answers(
         source,
         target,
         source_labels,
         target_labels,
         out or Path("mine.yaml"),
         experiment,
-        ask.words(names) or None,
-        ask.numbers(ignore),
+        source_names,
+        target_names,
+        source_ignore,
+        target_ignore,
+        list(map_ or []),
+        palettes.value if palettes else None,
         val_share,
         effort.value,
         convert_labels,
     )
-    found = tool.look(answers)
-    if asking:
-        found = ask.ask_classes(answers, found)
-        answers.out = out or ask.ask_file(answers.out)
+    if asking and out is None:
+        answers.out = ask.ask_file(answers.out)
+    tool.refuse_taken(answers)
+    seen = look(answers)
+    found = ask.ask_classes(answers, seen) if asking else settle(answers, seen)
     show(tool.write(answers, found), json)
 
 
@@ -265,13 +303,20 @@ def predict(
     ] = False,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of colours in overlays.")] = 0.5,
     device: Annotated[Device, typer.Option(help="auto: the GPU where there is one.")] = Device.AUTO,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Write into a folder that holds files of other calls."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also look into sub-folders that are links.")
+    ] = False,
     config: OfModel = None,
     json: Json = False,
 ) -> None:
     """Apply an adapted network to new images of any size.
 
     The network sees an image at the size that it was adapted with, unless `--size` says otherwise;
-    everything that is written has the image's own size.
+    everything that is written has the image's own size, turned as its EXIF orientation says.
 
     Example: `tpld predict model.safetensors photos/ --out predicted`
     """
@@ -284,7 +329,7 @@ def predict(
     wanted = Wanted(overlays, confidence, label_ids, _size(size), scale, mirror, opacity)
     compute = Compute(device=device.value)
     known = load_config(config) if config else None
-    show(tool(model, images, out, wanted, compute, known), json)
+    show(tool(model, images, out, wanted, compute, known, overwrite, follow_links), json)
 
 
 @app.command("export", rich_help_panel=TOOLS)

@@ -52,11 +52,16 @@ def write_index(values: np.ndarray, colors: np.ndarray, path: Path) -> None:
 
     `colors` is uint8 (n, 3), of the values 0 to n - 1; all others are black.
     """
+    save(index_picture(values, colors), path)
+
+
+def index_picture(values: np.ndarray, colors: np.ndarray) -> Image.Image:
+    """A palette picture of uint8 (H, W); see `write_index`."""
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(colors)] = colors
     picture = Image.fromarray(values, mode="P")
     picture.putpalette(palette.tobytes())
-    save(picture, path)
+    return picture
 
 
 def write_color(values: np.ndarray, colors: np.ndarray, path: Path) -> None:
@@ -80,5 +85,6 @@ def write_legend(names: list[str], values: list[int], colors: np.ndarray, path: 
         (value, name, *map(int, color))
         for value, name, color in zip(values, names, colors, strict=True)
     ]
-    rows.append((IGNORE, "unlabelled", 0, 0, 0))
+    if IGNORE not in values:
+        rows.append((IGNORE, "unlabelled", 0, 0, 0))
     write_csv(pd.DataFrame(rows, columns=["value", "name", "red", "green", "blue"]), path)

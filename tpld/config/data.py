@@ -61,9 +61,10 @@ class Domain(Section):
     """What follows a name in the label folder; left out: `.png`."""
     train: str | None = None
     """Text file, one name a line, relative to the image folder, without suffix; left out: every
-    image, or the data set's own training part."""
+    image, or the data set's own training part; `none`: no image (others of its side are)."""
     val: str | None = None
-    """Like `train`, for evaluation; left out: the data set's own validation part, if it has one."""
+    """Like `train`, for evaluation; left out: the data set's own validation part, if it has one;
+    `none`: no image."""
     only: Texts = Field(default=[])
     """Patterns of the names that are used, such as `night/*`; left out: all."""
     resize: Size | None = None

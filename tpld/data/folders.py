@@ -143,9 +143,7 @@ def _folders(
         names=Path(listed) if listed else None,
         resize=domain.resize or (dataset.resize if dataset else None),
         table=table,
-        only=tuple(
-            filter(None, (tuple(domain.only), () if listed or part.only == "*" else (part.only,)))
-        ),
+        only=tuple(several for several in (tuple(domain.only), own) if several),
         follow_links=config.data.follow_links,
         weight=domain.weight,
         exif=domain.exif,
@@ -157,6 +155,8 @@ def _part(
     domain: Domain, dataset: Dataset | None, training: bool, listed: str | None
 ) -> Part | None:
     """Image and label folder, and which names are meant; None where there is no such split."""
+    if listed == "none":
+        return None
     if domain.images is not None:
         return Part(domain.images, domain.labels) if training or listed else None
     assert dataset is not None  # the configuration has checked it

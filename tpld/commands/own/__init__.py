@@ -1,0 +1,1 @@
+"""What `tpld init` finds in folders of one's own, asks about, and writes."""
