@@ -164,3 +164,21 @@ def test_where_nothing_is_trained_or_written_down_there_is_nothing_to_lose(made)
 def test_more_images_in_the_same_folder_are_no_other_experiment(made):
     made.add("target", "t9", blocks(32, 48, 9))
     check_origin(made.config())
+
+
+# --- paths that Snakemake would take for patterns -------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["{x}", "{{x}}", "a{b", "{}"])
+def test_a_list_with_braces_in_its_path_is_read_but_no_input(folders, name):
+    """Snakemake has no way to say that a brace is a brace; the list's names count all the same."""
+    usual = folders.split("target", "train", "t0", "t1")
+    plan = Plan(folders.config())
+    assert plan.files.inputs("target_train") == [str(usual)]
+    before = plan.files.fingerprint("target_train", "image")
+    folders.folder["target"]["train"] = str(usual.rename(usual.with_stem(name)))
+    braces = Plan(folders.config())
+    assert braces.files.inputs("target_train") == []
+    assert braces.files.fingerprint("target_train", "image") == before
+    usual.with_stem(name).write_text("t0\n")
+    assert Plan(folders.config()).files.fingerprint("target_train", "image") != before

@@ -57,10 +57,15 @@ class DataFiles:
         return [digest(files.names, files.states[kind]) for kind in kinds]
 
     def inputs(self, *splits: Split) -> list[str]:
-        """Files that stand for splits: the city's folder, and each domain's list."""
+        """Files that stand for splits: the city's folder, and each domain's list.
+
+        Braces in a path are wildcards to Snakemake, whatever is done to them. What such a list
+        holds is in the `fingerprint` all the same.
+        """
         every = [folders for split in splits for folders in folders_of(self.config, split)]
         lists = {f.names for f in every if f.drawn is None and f.names is not None}
-        found = sorted(names.as_posix() for names in lists if names.is_file())
+        paths = sorted(names.as_posix() for names in lists if names.is_file())
+        found = [path for path in paths if "{" not in path]
         drawn = any(f.drawn is not None for f in every)
         return [city_root(self.config).as_posix(), *found] if drawn else found
 
