@@ -47,6 +47,7 @@ LAYOUTS = {
     "tails of both": (["images/c/a_leftImg8bit.png", "=gt/c/a_gtFine_labelIds.png"], 1, 1),
     "plain images": (["a.jpg", "=labels/a.png"], 1, 1),
     "sequences": (["a/rgb/1.png", "=a/seg/1.png", "b/rgb/1.png", "=b/seg/1.png"], 2, 2),
+    "odd names": (["s 1/rgb/1.png", "=s 1/seg/1.png", "s'2/rgb/1.png", "=s'2/seg/1.png"], 2, 2),
     "with depth": (["rgb/1.png", "=depth/1.png", "=semantic/1.png"], 1, 1),
     "labels in sequences": (["a/1.jpg", "=a/labels/1.png", "b/1.jpg", "=b/labels/1.png"], 2, 2),
     "one folder": (["x1.png", "=x1_mask.png", "x2.png", "=x2_mask.png"], 2, 2),

@@ -129,3 +129,9 @@ def test_the_picture_of_a_folder_of_one_image_says_why_nothing_is_evaluated(tmp_
     save_png(tmp_path / "target/labels/x.png", stripes([0, 1, 1]))
     found = found_in(answers(tmp_path))
     assert any("its only image is adapted to" in note for note in found.notes)
+
+
+def test_a_source_that_is_its_own_target_is_said(tmp_path):
+    domain(tmp_path / "source", [stripes([0, 1])] * 2)
+    (tmp_path / "target").symlink_to(tmp_path / "source")
+    assert any("images in common" in note for note in found_in(answers(tmp_path)).notes)

@@ -156,8 +156,8 @@ def _page(
         facts["index PNGs"] = str(answers.convert)
     elif answers.convert is not None:
         facts["index PNGs"] = "none: the label files can be used as they are"
-    if found.notes:
-        facts["note"] = found.notes
+    for place, note in enumerate(found.notes, start=1):
+        facts[f"note {place}"] = note
     file = shlex.quote(str(answers.out))
     facts["next"] = f"tpld check-data {file}"
     facts["then"] = f"snakemake --cores 2 --configfile {file}"
