@@ -6,7 +6,7 @@
 #   snakemake table1 --cores 8 --configfile workflow/presets/gta5_cityscapes.yaml   (or table2)
 #
 # Every key is documented in config.yaml and checked by tpld/config.
-from tpld.config import load_config
+from tpld.config import check_files, load_config
 
 
 configfile: "config.yaml"
@@ -15,6 +15,7 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+check_files(workflow.configfiles)  # Snakemake's own reader lets a key stand twice
 cfg = load_config(config)
 
 

@@ -308,9 +308,19 @@ def test_voc_colours_and_indices_become_labels(tmp_path, mode):
 
 
 def test_voc_itself_has_no_labelmap(tmp_path):
-    import_labels(voc(tmp_path / "voc", "L", None), tmp_path / "out")
-    assert legend(tmp_path / "out")[:2] == ["aeroplane", "bicycle"]
-    assert set(np.unique(label_of(tmp_path / "out", "sub/a.png"))) == {0, 1, 255}
+    root = voc(tmp_path / "voc", "P", None, name="2007_000032.png")
+    assert recognise(root) == "voc"
+    import_labels(root, tmp_path / "out")
+    assert legend(tmp_path / "out")[:3] == ["aeroplane", "bicycle", "bird"]
+    assert set(np.unique(label_of(tmp_path / "out", "2007_000032.png"))) == {0, 1, 2, 255}
+
+
+def test_numbers_that_nothing_names_are_refused(tmp_path):
+    """Trees in VOC's layout with classes of their own: VOC's names would be wrong."""
+    root = voc(tmp_path / "voc", "L", None)
+    assert recognise(root) is None
+    with pytest.raises(DataError, match="nothing says what its values mean"):
+        import_labels(root, tmp_path / "out", "voc")
 
 
 def test_labelmes_converter_lists_names(tmp_path):

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from tpld.cli import app
 from tpld.commands import export_onnx
 from tpld.commands.inspect_store import inspect
-from tpld.commands.predict import Wanted, find_images, input_size, predict
+from tpld.commands.predict import Wanted, input_size, predict
 from tpld.compute.runtime import resolve
 from tpld.config import Compute
 from tpld.core.mixture import log_probabilities
-from tpld.errors import ConfigError, DataError, StoreError
+from tpld.errors import ConfigError, StoreError
 from tpld.models.card import read_card
 from tpld.models.inference import predict_views
 from tpld.models.registry import build_model
@@ -63,25 +63,6 @@ def test_masks_can_hold_the_values_of_the_label_files(trained, photos, tmp_path)
     assert np.asarray(picture.convert("RGB"))[ids == 26].tolist()[:1] in ([[0, 0, 142]], [])
 
 
-def test_a_broken_image_is_named_and_stops_no_other(trained, photos, tmp_path):
-    (photos / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match=r"1 of 4 images could not be read(.|\n)*broken\.png"):
-        predict(trained[0], [photos], tmp_path / "out", Wanted(), CPU)
-    assert len(list((tmp_path / "out" / "masks").rglob("*.png"))) == 3
-
-
-def test_results_of_an_earlier_call_are_no_images(photos):
-    (photos / "out" / "masks").mkdir(parents=True)
-    Image.new("L", (4, 4)).save(photos / "out" / "masks" / "a.png")
-    assert sorted(find_images([photos], photos / "out")) == ["a", "c", "more/b"]
-    with pytest.raises(ConfigError, match=r"would both be written as a\.png"):
-        find_images([photos / "a.png", photos / "out" / "masks" / "a.png"], photos / "other")
-    with pytest.raises(DataError, match="no image in"):
-        find_images([photos / "out"], photos / "out")
-    with pytest.raises(DataError, match="does not exist"):
-        find_images([photos / "nothing"], photos / "out")
-
-
 @pytest.mark.parametrize(
     ("own", "trained_at", "scale", "seen"),
     [
@@ -90,7 +71,8 @@ def test_results_of_an_earlier_call_are_no_images(photos):
         ((100, 200), (50, 100), 1.0, (50, 100)),
         ((100, 200), (50, 102), 1.0, (50, 102)),  # nearly its proportions: stretched likewise
         ((200, 100), (50, 100), 1.0, (100, 50)),  # upright: keeps its own, at the same area
-        ((3, 3), None, 0.05, (1, 1)),
+        ((3, 3), None, 0.05, (16, 16)),  # no network sees less
+        ((1, 900), None, 1.0, (16, 900)),
     ],
 )
 def test_the_size_that_the_network_sees(own, trained_at, scale, seen):

@@ -28,6 +28,22 @@ def write_png(path: Path, values: np.ndarray, extra: bytes = b"") -> Path:
     return path
 
 
+def write_few_bits(path: Path, grey: np.ndarray, bits: int) -> Path:
+    """A grey PNG of 1, 2 or 4 bits; uint8 (H, W) of values that fit."""
+    height, width = grey.shape
+    rows = np.unpackbits(grey[..., None], axis=-1)[..., -bits:].reshape(height, -1)
+    packed = np.packbits(rows, axis=-1)
+    raw = b"".join(b"\0" + row.tobytes() for row in packed)
+    head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     crc = zlib.crc32(kind + data)
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)

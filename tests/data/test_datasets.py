@@ -5,6 +5,7 @@ Label tables and layouts of every kind are in `test_layouts`.
 
 import struct
 import zlib
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -67,23 +68,23 @@ def configuration(root, source="gta5", target="cityscapes", **domain):
 @pytest.fixture()
 def root(tmp_path):
     """Two files a folder of all three data sets, at a few pixels."""
-    grey = np.full((*SIZE, 3), 90, np.uint8)
+    greys = (np.full((*SIZE, 3), value, np.uint8) for value in count(90))  # no image twice
     for place, name in enumerate(("00001", "00002")):
-        save_png(tmp_path / "gta5/images" / f"{name}.png", grey)
+        save_png(tmp_path / "gta5/images" / f"{name}.png", next(greys))
         label = Image.fromarray(np.full(SIZE, (26, 34)[place], np.uint8), mode="P")
         colours = np.zeros((256, 3), np.uint8)
         colours[26] = colours[34] = CLASSES["car"]  # as in GTA5: one colour, two ids
         label.putpalette(colours.tobytes())
         (tmp_path / "gta5/labels").mkdir(exist_ok=True)
         label.save(tmp_path / "gta5/labels" / f"{name}.png")
-        save_png(tmp_path / "synthia/RGB" / f"{name}.png", grey)
+        save_png(tmp_path / "synthia/RGB" / f"{name}.png", next(greys))
         pixels = np.zeros((*SIZE, 3), np.uint16)
         pixels[..., 0], pixels[..., 1] = 10, 700 + place  # a pedestrian, and an instance number
         save_16_bit(tmp_path / "synthia/GT/LABELS" / f"{name}.png", pixels)
     for split, city, number in (("train", "aachen", 0), ("train", "bochum", 1), ("val", "ulm", 2)):
         name = f"{split}/{city}/{city}_{number:06d}_000019"
         folder = tmp_path / "cityscapes"
-        save_png(folder / "leftImg8bit" / f"{name}_leftImg8bit.png", grey)
+        save_png(folder / "leftImg8bit" / f"{name}_leftImg8bit.png", next(greys))
         ids = np.full(SIZE, 22, np.uint8)  # terrain
         save_png(folder / "gtFine" / f"{name}_gtFine_labelIds.png", ids)
         save_png(folder / "gtFine" / f"{name}_gtFine_labelTrainIds.png", np.full(SIZE, 9, np.uint8))

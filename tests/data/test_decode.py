@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.data.image_files import chunk, write_png, write_tiff
+from tests.data.image_files import chunk, write_few_bits, write_png, write_tiff
 from tpld.data.decode import decode_image, decode_label
 from tpld.data.opened import MAX_PIXELS, image_size, unequal_sizes
 from tpld.data.remarks import Remark
@@ -83,7 +83,7 @@ def test_a_truncated_file_is_named(tmp_path, keep, suffix):
         decode_image(path)
     text = str(caught.value)
     assert text.startswith(f"{path} cannot be decoded (")
-    assert "Replace the file or drop it from the split list" in text
+    assert "Replace the file or leave it out" in text
 
 
 def test_a_text_file_is_no_image(tmp_path):
@@ -94,7 +94,7 @@ def test_a_text_file_is_no_image(tmp_path):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match=r"none\.png does not exist\. Correct the split list"):
+    with pytest.raises(DataError, match=r"none\.png does not exist\. Correct its name"):
         decode_image(tmp_path / "none.png")
 
 
@@ -327,3 +327,34 @@ def test_thin_images(tmp_path, size):
         Image.fromarray(array).save(tmp_path / "a.img", form)
         assert np.array_equal(decode_image(tmp_path / "a.img"), array)
         assert decode_image(tmp_path / "a.img", (4, 6)).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_labels_of_few_bits_keep_their_values(tmp_path, bits):
+    """PIL spreads grey of 2 and 4 bits over 0 to 255."""
+    ids = np.arange(16, dtype=np.uint8).reshape(4, 4) % 2**bits
+    table = ClassTable(["a", "b"], [[0], [1]], np.zeros((2, 3), np.uint8), list(range(2, 16)))
+    write_few_bits(tmp_path / "l.png", ids, bits)
+    assert decode_label(tmp_path / "l.png", table).tolist() == np.where(ids > 1, 255, ids).tolist()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bands", "options", "said"),
+    [
+        (np.uint8, 1, {"photometric": 0}, "MinIsWhite"),
+        (np.int8, 1, {"photometric": 1}, "8 bits with signs"),
+        (np.uint8, 2, {"photometric": 1, "extra": (0,)}, "further bands"),
+        (np.float32, 1, {"photometric": 1}, "decimals"),
+    ],
+)
+def test_label_tiffs_whose_values_pil_changes_are_refused(tmp_path, dtype, bands, options, said):
+    write_tiff(tmp_path / "l.tif", np.full((4, 4, bands), 7, dtype), **options)
+    with pytest.raises(DataError, match=rf"label file with .*{said}.*Save it as PNG"):
+        decode_label(tmp_path / "l.tif", TABLE)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32])
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_label_tiffs_of_integers(tmp_path, dtype, endian):
+    write_tiff(tmp_path / "l.tif", RAW.astype(dtype)[..., None], photometric=1, endian=endian)
+    assert decode_label(tmp_path / "l.tif", TABLE).tolist() == IDS

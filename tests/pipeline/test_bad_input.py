@@ -40,3 +40,9 @@ def test_all_problems_are_named_together(project):
     output = run(project)
     assert "2 files cannot be used" in output
     assert "7 (3072" in output and "9 (3072" in output
+
+
+def test_a_key_given_twice(project):
+    (project.folder / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n")
+    output = project.snakemake("--dry-run", preset="twice.yaml", check=False)
+    assert "twice.yaml, lines 1 and 2: the key 'seeds' is given twice" in output

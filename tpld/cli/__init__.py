@@ -6,6 +6,7 @@ has those of the pipeline, `tools` and `tools_labels` those for people, `options
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -42,12 +43,33 @@ def main() -> None:
     except TpldError as error:
         _fail(str(error))
     except OSError as error:
-        # A missing permission, a broken disk: the system's own words name the file.
-        _fail(
-            f"{error.strerror or error}: {error.filename or ''} (free space, or correct the path)"
-        )
+        _fail(_of_system(error))
     except MemoryError as error:
         _fail(f"out of memory ({error}). Close other programs, or use smaller images or batches")
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EACCES: "see to the right to read and write it",
+    errno.EPERM: "see to the right to read and write it",
+    errno.EROFS: "give a path that can be written",
+    errno.ENOENT: "correct the path",
+    errno.ENOTDIR: "correct the path",
+    errno.EISDIR: "give a file",
+    errno.EEXIST: "correct the path",
+    errno.ENAMETOOLONG: "shorten the name",
+}
+
+
+def _of_system(error: OSError) -> str:
+    """The system's own words name the file. An error without a number is a library's (PIL's are)
+    and says all itself."""
+    if error.errno is None:
+        return str(error) or type(error).__name__
+    where = f": {error.filename}" if error.filename is not None else ""
+    remedy = _REMEDIES.get(error.errno)
+    return f"{error.strerror or error}{where}" + (f" ({remedy})" if remedy else "")
 
 
 def _fail(message: str) -> None:

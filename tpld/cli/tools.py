@@ -303,13 +303,20 @@ def predict(
     ] = False,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of colours in overlays.")] = 0.5,
     device: Annotated[Device, typer.Option(help="auto: the GPU where there is one.")] = Device.AUTO,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Write into a folder that holds files of other calls."),
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also look into sub-folders that are links.")
+    ] = False,
     config: OfModel = None,
     json: Json = False,
 ) -> None:
     """Apply an adapted network to new images of any size.
 
     The network sees an image at the size that it was adapted with, unless `--size` says otherwise;
-    everything that is written has the image's own size.
+    everything that is written has the image's own size, turned as its EXIF orientation says.
 
     Example: `tpld predict model.safetensors photos/ --out predicted`
     """
@@ -322,7 +329,7 @@ def predict(
     wanted = Wanted(overlays, confidence, label_ids, _size(size), scale, mirror, opacity)
     compute = Compute(device=device.value)
     known = load_config(config) if config else None
-    show(tool(model, images, out, wanted, compute, known), json)
+    show(tool(model, images, out, wanted, compute, known, overwrite, follow_links), json)
 
 
 @app.command("export", rich_help_panel=TOOLS)

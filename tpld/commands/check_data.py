@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ import pandas as pd
 
 from tpld.commands.show import Page
 from tpld.config import Config, load_config, load_merged
-from tpld.data.sources import city_root
+from tpld.dag.feasible import check_split
+from tpld.dag.origin import write_origin
+from tpld.data.sources import city_root, list_items
 from tpld.errors import ConfigError, DataError
 from tpld.stages import check
+from tpld.stages.check_networks import check_networks
+from tpld.stores.atomic import replacing
 
 _BASE = Path("config.yaml")
 
@@ -37,8 +42,14 @@ def check_data(layers: list[Path], config: Path | None, out: Path | None) -> Pag
             "`snakemake` draws it, or give a configuration of your own images (`tpld init`)"
         )
     with tempfile.TemporaryDirectory() as folder:
-        table = out or Path(folder, "check.csv")
-        check.check_data(settings, table)
+        table = Path(folder, "check.csv")
+        sizes = check.check_data(settings, table)
+        check_split(settings, len(list_items(settings, "target_train")))
+        check_networks(settings, sizes)
+        if out:
+            write_origin(settings, out.parent)
+            with replacing(out) as partial:
+                shutil.copyfile(table, partial)
         counts = pd.read_csv(table, keep_default_na=False, dtype={"class": str})
     return _page(settings, counts)
 

@@ -61,13 +61,8 @@ def export_annotations(
         DataError: an image of the store is not in the folder.
         StoreError: no whole label store.
     """
-    if images is None:
-        raise ConfigError(
-            f"--format {form} needs --images FOLDER, the images that are to be annotated: the file "
-            "names them with their suffix, and has labels of their size"
-        )
     store = Labels(path)
-    names, sizes = _images(store, images)
+    names, sizes = _images(store, images, form)
     colors = colors_of(store.classes, path, config)
     counts = np.zeros(256, np.int64)
 
@@ -104,8 +99,13 @@ def _resized(label: np.ndarray, size: Size) -> np.ndarray:
     return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
 
 
-def _images(store: Labels, folder: Path) -> tuple[list[str], list[Size]]:
+def _images(store: Labels, folder: Path | None, form: Tool) -> tuple[list[str], list[Size]]:
     """Names with suffix, and sizes, of the images of a store."""
+    if folder is None:
+        raise ConfigError(
+            f"--format {form} needs --images FOLDER, the images that are to be annotated: the file "
+            "names them with their suffix, and has labels of their size"
+        )
     there = ImageFolder(folder)
     found = [there.find_begun(name) for name in store.names]
     missing = [name for name, file in zip(store.names, found, strict=True) if file is None]

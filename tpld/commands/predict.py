@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tpld.commands.palette import save, write_index, write_legend
+from tpld.commands.palette import write_legend
+from tpld.commands.predict_files import LEGEND, check_out, find_images, write_record
+from tpld.commands.predict_run import Predicted, Run, Size, Wanted
 from tpld.commands.show import Page
 from tpld.compute.overlap import overlap
 from tpld.compute.progress import progress
 from tpld.compute.runtime import resolve
 from tpld.config import Compute, Config
 from tpld.core.mixture import predict as predict_pixels
-from tpld.data.decode import decode_image
-from tpld.data.listing import IMAGES
+from tpld.data.listing import shown
+from tpld.data.remarks import Remark
 from tpld.errors import ConfigError, DataError
 from tpld.models.card import Card, read_card
 from tpld.models.inference import load_predictor, predict_views
 
 # An image of about the proportions of the training images is stretched as they were.
 _SAME_SHAPE = 1.05
+# VGG-16 halves an image to nothing below 8 pixels, a transformer with patches of 16 below 16.
+_SMALLEST = 16
 _SHOWN = 10
-Size = tuple[int, int]
-
-
-class Wanted(NamedTuple):
-    """What `predict` writes and how it predicts.
-
-    Attributes:
-        overlays: also write the image with the classes' colours over it.
-        confidence: also write the winner's probability, 0 to 255.
-        label_ids: masks hold the values of the label files, not the position of the class.
-        size: height and width that the network sees; None: what it was adapted with.
-        scale: of that size.
-        mirror: average with the prediction of the mirror image.
-        opacity: of the colours in overlays.
-    """
-
-    overlays: bool = True
-    confidence: bool = True
-    label_ids: bool = False
-    size: Size | None = None
-    scale: float = 1.0
-    mirror: bool = False
-    opacity: float = 0.5
+log = logging.getLogger("tpld")
 
 
 def predict(
@@ -59,10 +41,13 @@ def predict(
     wanted: Wanted,
     compute: Compute,
     config: Config | None = None,
+    overwrite: bool = False,
+    follow_links: bool = False,
 ) -> Page:
     """Predict images of any size; write ``masks/``, ``overlays/`` and ``confidence/`` into `out`.
 
-    A file that cannot be read is named at the end and stops none of the others.
+    A file that cannot be read is named at the end and stops none of the others. A picture is turned
+    as its EXIF orientation says, and so is everything that is written of it.
 
     Args:
         model: a checkpoint of any stage.
@@ -71,87 +56,53 @@ def predict(
         wanted: see `Wanted`.
         compute: device and precision.
         config: of checkpoints that do not say which network they are of.
+        overwrite: files in `out` that are not of this call may be replaced, or stay beside it.
+        follow_links: also take images of sub-folders that are links.
 
     Raises:
         DataError: no image there, or some could not be read (after all others were predicted).
-        ConfigError: two images would write the same file, or label ids do not fit into 8 bits.
+        ConfigError: two images would write the same file, `out` holds images or files of others,
+            or label ids do not fit into 8 bits.
         StoreError: the checkpoint cannot be used.
     """
+    found = find_images(images, follow_links)
+    kinds = ["masks", *["overlays"] * wanted.overlays, *["confidence"] * wanted.confidence]
+    check_out(out, images, found, kinds, overwrite)
     card = read_card(model, config)
-    files = find_images(images, out)
     values = _values(card, wanted.label_ids)
     runtime = resolve(compute)
     network = load_predictor(card.config(compute), len(card.names), model, runtime)
-    counts, certain = np.zeros(256, np.int64), np.zeros(256)
-    problems: list[str] = []
-    names = list(files)
+    run = Run(found, out, card, values, wanted)
+    write_record(out, {"model": str(model), "network": card.model.name, **wanted._asdict()})
+    write_legend(card.names, values.tolist(), card.colors, out / LEGEND)
 
-    def read(i: int) -> np.ndarray | None:
-        try:
-            return decode_image(files[names[i]])
-        except DataError as error:
-            problems.append(str(error))
-            return None
-
-    def compute_one(_: int, image: np.ndarray | None) -> tuple[np.ndarray, ...] | None:
+    def compute_one(_: int, image: np.ndarray | None) -> Predicted | None:
         if image is None:
             return None
         seen = _resized(image, input_size(image.shape[:2], wanted.size or card.size, wanted.scale))
         logits = predict_views(network, seen, 1.0, wanted.mirror, runtime).cpu().numpy()
         label, log_p = predict_pixels(logits, (image.shape[0], image.shape[1]))
-        p = np.exp(log_p)
-        counts[:] += np.bincount(label.ravel(), minlength=256)
-        certain[:] += np.bincount(label.ravel(), p.ravel(), minlength=256)
-        return image, label, p
+        return run.count(Predicted(image, label, np.exp(log_p)))
 
-    write = _writer(out, names, card, values, wanted)
-    with progress("predicting", len(names)) as tick:
-        overlap(len(names), read, compute_one, write, tick)
-    write_legend(card.names, values.tolist(), card.colors, out / "classes.csv")
-    if problems:
-        raise _unread(problems, len(names), out)
-    return _page(out, card, counts, certain, len(names), runtime.describe(), wanted)
+    with progress("predicting", len(run.names)) as tick:
+        overlap(len(run.names), run.read, compute_one, run.write, tick)
+    for line in [*found.notes, *run.remarks.lines(len(run.names))]:
+        log.warning("%s", line)
+    if run.remarks.counts[Remark.TURNED]:
+        log.warning("the masks of turned images are turned as well")
+    if run.problems:
+        raise _unread(run.problems, len(run.names) + len(found.problems), out)
+    return _page(out, card, run, runtime.describe(), kinds)
 
 
 def _unread(problems: list[str], images: int, out: Path) -> DataError:
-    """Says which images could not be read, after all others were predicted."""
-    shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
+    """Says which images could not be predicted, after all others were."""
+    lines = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
+    more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    rest = f", the others are in {shown(str(out))}" if len(problems) < images else ""
     return DataError(
-        f"{len(problems)} of {images} images could not be read, the others are in {out}:\n{shown}"
+        f"{len(problems)} of {images} images could not be predicted{rest}:\n{lines}{more}"
     )
-
-
-def find_images(paths: Sequence[Path], out: Path) -> dict[str, Path]:
-    """Image files by the name that their results get: relative to the folder, without suffix.
-
-    What lies below `out`, perhaps from an earlier call, is no input.
-
-    Raises:
-        DataError: a path does not exist, or no image is found.
-        ConfigError: two images would get the same name.
-    """
-    found: dict[str, Path] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGES)
-            pairs = [
-                (f.relative_to(path).with_suffix("").as_posix(), f)
-                for f in inside
-                if out.absolute() not in f.absolute().parents
-            ]
-        elif path.is_file():
-            pairs = [(path.stem, path)]
-        else:
-            raise DataError(f"{path} does not exist. Give image files, or a folder of images")
-        for name, file in pairs:
-            if found.setdefault(name, file) != file:
-                raise ConfigError(
-                    f"{found[name]} and {file} would both be written as {name}.png. Predict them "
-                    "in two calls with different --out"
-                )
-    if not found:
-        raise DataError(f"no image in {', '.join(map(str, paths))}. Looked for {', '.join(IMAGES)}")
-    return found
 
 
 def input_size(own: tuple[int, ...], trained: Size | None, scale: float) -> Size:
@@ -167,7 +118,7 @@ def input_size(own: tuple[int, ...], trained: Size | None, scale: float) -> Size
             height, width = trained
         else:
             scale *= math.sqrt(trained[0] * trained[1] / (height * width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
+    return max(_SMALLEST, round(scale * height)), max(_SMALLEST, round(scale * width))
 
 
 def _resized(image: np.ndarray, size: Size) -> np.ndarray:
@@ -181,6 +132,12 @@ def _values(card: Card, label_ids: bool) -> np.ndarray:
     """uint8 (K,): what a mask holds for each class."""
     if not label_ids:
         return np.arange(len(card.names), dtype=np.uint8)
+    lacking = [name for name, value in zip(card.names, card.ids, strict=True) if value < 0]
+    if lacking:
+        raise ConfigError(
+            f"--label-ids: no value of the label files stands for {', '.join(lacking)}. "
+            "Leave it out; classes.csv says which position is which class"
+        )
     if max(card.ids) > 254:
         raise ConfigError(
             f"--label-ids: the label files' values reach {max(card.ids)}, masks have 8 bits. "
@@ -189,46 +146,15 @@ def _values(card: Card, label_ids: bool) -> np.ndarray:
     return np.array(card.ids, np.uint8)
 
 
-def _writer(
-    out: Path, names: list[str], card: Card, values: np.ndarray, wanted: Wanted
-) -> Callable[[int, tuple[np.ndarray, ...] | None], None]:
-    """A function that writes what was found in image i."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[values] = card.colors
-
-    def write(i: int, found: tuple[np.ndarray, ...] | None) -> None:
-        if found is None:
-            return
-        image, label, p = found
-        write_index(values[label], palette, out / "masks" / f"{names[i]}.png")
-        if wanted.confidence:
-            grey = np.rint(255 * p).astype(np.uint8)
-            save(Image.fromarray(grey), out / "confidence" / f"{names[i]}.png")
-        if wanted.overlays:
-            mixed = (1 - wanted.opacity) * image + wanted.opacity * card.colors[label]
-            picture = Image.fromarray(np.rint(mixed).astype(np.uint8))
-            save(picture, out / "overlays" / f"{names[i]}.jpg")
-
-    return write
-
-
-def _page(
-    out: Path,
-    card: Card,
-    counts: np.ndarray,
-    certain: np.ndarray,
-    images: int,
-    where: dict[str, str],
-    wanted: Wanted,
-) -> Page:
+def _page(out: Path, card: Card, run: Run, where: dict[str, str], kinds: list[str]) -> Page:
     """What was predicted: the share of each class, and how sure the network is of it."""
-    known = len(card.names)
-    seen = counts[:known] > 0
-    table = pd.DataFrame({"class": card.names, "share %": 100 * counts[:known] / counts.sum()})
-    table["mean p"] = np.where(seen, certain[:known] / np.maximum(counts[:known], 1), np.nan)
-    kinds = ["masks", *["overlays"] * wanted.overlays, *["confidence"] * wanted.confidence]
+    known, images = len(card.names), len(run.names)
+    counts = run.counts[:known]
+    table = pd.DataFrame({"class": card.names, "share %": 100 * counts / counts.sum()})
+    mean = run.certain[:known] / np.maximum(counts, 1)
+    table["mean p"] = np.where(counts > 0, mean, np.nan)
     facts = {
-        "written": [f"{out}/{kind}" for kind in kinds] + [f"{out}/classes.csv"],
+        "written": [shown(f"{out}/{part}") for part in [*kinds, LEGEND]],
         "images": images,
         "network": card.model.name,
         **where,

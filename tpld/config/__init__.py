@@ -6,8 +6,8 @@ schema in ``workflow/schemas`` is generated from here (``tpld schema``), and a t
 
 One module a topic: `data` (images, classes), `evaluation` (protocols), `model` (network, compute),
 `labels` (predictions, thresholds, voting), `training` (source, rounds, phase 2, adversarial),
-`root` (the whole), `load` (reading it), `explain` (saying what is wrong with it). Keys of a single
-method are in its own file in `tpld.methods`.
+`root` (the whole), `reading` (YAML), `load` (checking it), `explain` (saying what is wrong with
+it). Keys of a single method are in its own file in `tpld.methods`.
 """
 
 from tpld.config.data import ClassEntry, Data, Domain
@@ -15,6 +15,7 @@ from tpld.config.evaluation import Evaluation, Protocol
 from tpld.config.labels import Voting
 from tpld.config.load import load_config, load_merged
 from tpld.config.model import Compute
+from tpld.config.reading import check_files
 from tpld.config.root import Config
 from tpld.config.training import Adversarial, Jitter, Loss, Phase2, SelfTraining, SourceTraining
 
@@ -33,6 +34,7 @@ __all__ = [
     "SelfTraining",
     "SourceTraining",
     "Voting",
+    "check_files",
     "load_config",
     "load_merged",
 ]

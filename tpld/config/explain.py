@@ -25,7 +25,9 @@ def explain(item: Any, root: type[Section], above: str = "") -> str:
         return f"{key}: unknown key; {nearest(path[-1], known)}Known here: {', '.join(known)}"
     seen = item.get("input")
     shown = "" if isinstance(seen, dict | list) else f" (is {_short(seen)})"
-    return f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}"
+    # A name such as 7 or 2024-05-01, which YAML reads as a number or a date.
+    quotes = ". Put it in quotes" if item["type"] == "string_type" and shown else ""
+    return f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}{quotes}"
 
 
 def _short(seen: Any) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from tpld.config.explain import explain
 from tpld.config.overlays import merge
+from tpld.config.reading import read_yaml
 from tpld.config.root import Config
 from tpld.errors import ConfigError
 
@@ -30,7 +30,7 @@ def load_config(source: Path | str | dict[str, Any]) -> Config:
     if isinstance(source, dict):
         tree, where = source, "configuration"
     else:
-        tree, where = _read_yaml(Path(source)), str(source)
+        tree, where = read_yaml(Path(source)), str(source)
     _check_size(tree, where)
     try:
         return Config.model_validate(tree)
@@ -47,29 +47,12 @@ def load_merged(paths: Sequence[Path]) -> Config:
     """
     tree: dict[str, Any] = {}
     for path in paths:
-        tree = merge(tree, _read_yaml(path))
+        tree = merge(tree, read_yaml(path))
     try:
         return load_config(tree)
     except ConfigError as error:
         names = ", ".join(map(str, paths))
         raise ConfigError(str(error).replace("configuration:", f"{names}:", 1)) from None
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}. Give an existing file") from None
-    # YAML's reader turns texts into numbers and dates, which raise errors of their own.
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise ConfigError(f"{path} is no valid YAML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply. Lists and mappings end sooner") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} holds a {type(tree).__name__}; a mapping of keys is needed")
-    return tree
 
 
 def _check_size(tree: Any, where: str) -> None:

@@ -17,7 +17,7 @@ from tpld.data.table import IGNORE, ClassTable
 from tpld.errors import DataError
 
 # A mode other than these would be converted by guesswork: RGB labels are colours, not ids.
-_LABEL_MODES = {"L", "P", "I;16", "I"}
+_LABEL_MODES = {"1", "L", "P", "I;16", "I;16B", "I"}
 _COLOR_MODES = {"RGB", "RGBA", "P"}
 _SHOWN = 10
 
@@ -90,17 +90,25 @@ def _read_index(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the values of a file of one channel, or the indices of a palette file."""
     opened = Opened(path, turn)
     with opened as image:
-        if opened.pages() > 1:
-            raise DataError(
-                f"{path}: label file of {opened.pages()} pages or frames. Save the one that holds "
-                "the class ids by itself"
-            )
+        _refuse_label(path, opened)
         if image.mode not in _LABEL_MODES:
             raise DataError(
                 f"{path}: label file of mode {image.mode}; one channel of class ids is needed. "
                 "Convert colours to ids first"
             )
-        return np.asarray(image).astype(np.int64)
+        return np.asarray(image).astype(np.int64) // opened.source.spread
+
+
+def _refuse_label(path: Path, opened: Opened) -> None:
+    """What PIL reads as other values than the file has, or reads a part of."""
+    if opened.pages() > 1:
+        raise DataError(
+            f"{path}: label file of {opened.pages()} pages or frames. Save the one that holds the "
+            "labels by itself"
+        )
+    strange = opened.source.strange
+    if strange:
+        raise DataError(f"{path}: label file with {strange}. Save it as PNG of 8 or 16 bits")
 
 
 def _read_first_of_16_bit(path: Path, _: ClassTable, turn: bool) -> np.ndarray:
@@ -134,7 +142,9 @@ def _read_color(path: Path, table: ClassTable, turn: bool) -> np.ndarray:
     """int64 (H, W): the ids of the colours of an RGB file, or of a palette file's colours."""
     known = table.file_colors or []
     colors, ids = np.array([c for _, c in known], np.uint8), np.array([i for i, _ in known])
-    with Opened(path, turn) as image:
+    opened = Opened(path, turn)
+    with opened as image:
+        _refuse_label(path, opened)
         if image.mode not in _COLOR_MODES:
             raise DataError(
                 f"{path}: label file of mode {image.mode}; RGB colours are expected. {table.remedy}"

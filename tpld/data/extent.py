@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
-
-from PIL import Image
 
 from tpld.config import Config
 from tpld.data.folders import folders_of
+from tpld.data.opened import image_size
 from tpld.data.sources import Files
 from tpld.data.splits import Split
+from tpld.errors import DataError
 
 _UNKNOWN = (1024, 2048)
 
@@ -41,14 +42,13 @@ def extent_of(config: Config, split: Split, files: Files | None) -> Extent:
         return Extent(drawn, *(every[0].resize or (city.height, city.width)))
     size = others[0].resize or others[0].size
     if size is None and files and files.images:
-        size = _size_of(files.images[0])
+        size = _size_of(files.images[0], others[0].exif)
     return Extent(drawn + (len(files.names) if files else 3000), *(size or _UNKNOWN))
 
 
-def _size_of(path: str) -> tuple[int, int] | None:
+def _size_of(path: str, turn: bool) -> tuple[int, int] | None:
     """Height and width in the header of an image file; None where it cannot be read."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except OSError:
+        return image_size(Path(path), turn)
+    except DataError:
         return None  # checking the data will say so

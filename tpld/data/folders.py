@@ -143,9 +143,7 @@ def _folders(
         names=Path(listed) if listed else None,
         resize=domain.resize or (dataset.resize if dataset else None),
         table=table,
-        only=tuple(
-            filter(None, (tuple(domain.only), () if listed or part.only == "*" else (part.only,)))
-        ),
+        only=tuple(several for several in (tuple(domain.only), own) if several),
         follow_links=config.data.follow_links,
         weight=domain.weight,
         exif=domain.exif,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tpld.data.listing import shown
 from tpld.data.pixels import orientation, pages, source_of, turned
@@ -42,6 +42,7 @@ class Opened:
         self.remarks: list[Remark] = [] if remarks is None else remarks
 
     def __enter__(self) -> Image.Image:
+        self._stream = None
         try:
             # By name, PIL maps some files into memory and scrambles a TIFF that is turned by 90°.
             self._stream = self.path.open("rb")
@@ -51,21 +52,19 @@ class Opened:
             if self._load:
                 self.file.load()
                 self.image = turned(self.file, self.source, self.turn, self.remarks)
-        except FileNotFoundError:
-            raise DataError(
-                f"{shown(str(self.path))} does not exist. Correct the split list"
-            ) from None
-        except DataError:
-            raise
         except Exception as error:  # PIL raises whatever its decoders stumble over
-            raise self._said(error) from None
+            self._close()
+            raise (error if isinstance(error, TpldError) else self._said(error)) from None
         return self.image
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self.file.close()
-        self._stream.close()
+        self._close()
         if isinstance(error, Exception) and not isinstance(error, TpldError):
             raise self._said(error) from None
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
 
     def orientation(self) -> int:
         """Its EXIF orientation, 1 to 8."""
@@ -75,15 +74,22 @@ class Opened:
         """How many pages or frames it has, once it is loaded."""
         if getattr(self.file, "n_frames", 1) == 1:
             return 1
+        assert self._stream is not None
         self._stream.seek(0)
         with Image.open(self._stream, formats=FORMATS) as again:
             return pages(again)
 
     def _said(self, error: Exception) -> DataError:
+        if isinstance(error, FileNotFoundError):
+            return DataError(f"{shown(str(self.path))} does not exist. Correct its name")
+        why = str(error) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            why = "it is no image of a known kind"
+        elif isinstance(error, OSError) and error.strerror:
+            why = error.strerror
         return DataError(
-            f"{shown(str(self.path))} cannot be decoded ({str(error) or type(error).__name__}). "
-            "Replace the file or drop it from the split list; known formats: "
-            f"{', '.join(FORMATS)}"
+            f"{shown(str(self.path))} cannot be decoded ({why}). Replace the file or leave it out; "
+            f"known formats: {', '.join(FORMATS)}"
         )
 
 

@@ -44,12 +44,30 @@ class Source:
         bits: of a channel that PIL keeps whole.
         orientation: of a TIFF, which PIL turns by itself; 1 for other formats.
         tags: of a TIFF.
+        spread: what PIL has multiplied grey values of 2 or 4 bits by, so that white is 255.
     """
 
     deep: bool = False
     bits: int = 8
     orientation: int = 1
     tags: dict[int, Any] = field(default_factory=dict)
+    spread: int = 1
+
+    @property
+    def strange(self) -> str | None:
+        """Why the values of a label file are not those that PIL gives."""
+        if self.tags.get(_INVERTED) == 0:
+            return "values of which the highest is black (MinIsWhite)"
+        if any(sign == 3 or (sign == 2 and self.bits < 16) for sign in self.signs):
+            return "values with decimals, or 8 bits with signs"
+        if len(_numbers(self.tags.get(_EXTRA, ()))) and 0 in _numbers(self.tags[_EXTRA]):
+            return "further bands"
+        return None
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Of each band of a TIFF: 1 unsigned, 2 signed, 3 with decimals."""
+        return _numbers(self.tags.get(_SIGNS, 1))
 
 
 def source_of(image: Image.Image) -> Source:
@@ -58,15 +76,18 @@ def source_of(image: Image.Image) -> Source:
         wanted = (_ORIENTATION, _BITS, _INVERTED, _BANDS, _PLANES, _EXTRA, _SIGNS)
         tags = {tag: image.tag_v2[tag] for tag in wanted if tag in image.tag_v2}  # type: ignore
         bits = max(_numbers(tags.get(_BITS, 1)))
-        return Source(bits > 8, bits, tags.get(_ORIENTATION, 1), tags)
+        spread = {2: 85, 4: 17}.get(bits, 1) if image.mode == "L" else 1
+        return Source(bits > 8, bits, tags.get(_ORIENTATION, 1), tags, spread)
     # The raw mode that PIL decodes with, such as "RGB;16B"; for PPM the declared maximum.
     tile = getattr(image, "tile", None)
     args: Any = tile[0][3] if tile else ""
+    spread = 1
     if image.format == "PNG":
         deep = ";16" in str(args)
+        spread = {"L;2": 85, "L;4": 17}.get(str(args), 1)
     else:
         deep = image.format == "PPM" and ("16" in args if isinstance(args, str) else args[1] > 255)
-    return Source(deep, 16 if deep else 8)
+    return Source(deep, 16 if deep else 8, spread=spread)
 
 
 def _numbers(value: Any) -> tuple[int, ...]:
@@ -134,7 +155,7 @@ def _refuse(path: Path, image: Image.Image, source: Source) -> None:
     """What PIL decodes into something else than the picture."""
     tags = source.tags
     bands = int(tags.get(_BANDS, 1))
-    signed = any(sign != 1 for sign in _numbers(tags.get(_SIGNS, 1)))
+    signed = any(sign != 1 for sign in source.signs)
     why = None
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM") or signed:
         why = "values with signs, decimals or 32 bits"

@@ -24,6 +24,11 @@ def set_batch_norm(network: nn.Module, policy: Policy) -> None:
 
     What is frozen is computed in the convolution before it (`tpld.models.folding`).
     """
+    absorb_batch_norm(network, batch_norm_modes(network, policy))
+
+
+def batch_norm_modes(network: nn.Module, policy: Policy) -> set[nn.Module]:
+    """The modes of `set_batch_norm` alone, which need no values; returns the frozen modules."""
     network.train()
     random = getattr(network, "random_norms", frozenset())
     frozen = set[nn.Module]()
@@ -35,7 +40,7 @@ def set_batch_norm(network: nn.Module, policy: Policy) -> None:
                 parameter.requires_grad_(trains)
             if not trains:
                 frozen.add(module)
-    absorb_batch_norm(network, frozen)
+    return frozen
 
 
 def norms_of(network: nn.Module, missing: Collection[str]) -> frozenset[str]:

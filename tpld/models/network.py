@@ -44,6 +44,10 @@ class Network(nn.Module):
         """Load weights that come in a form of their own; None: they are a state dictionary."""
         return None
 
+    def check_own(self, weights: str) -> bool:
+        """Whether `load_own` would load them, without loading; raises ConfigError as it does."""
+        return False
+
     def file_of(self, weights: str) -> str:
         """`model.weights` as `load_initial` reads it: the path of a file for a name of our own."""
         return weights

@@ -84,6 +84,19 @@ class TransformersModel(Network):
             weights, len(own - missing), missing, {*info["unexpected_keys"], *odd}
         )
 
+    def check_own(self, weights: str) -> bool:
+        """Whether the directory holds weights; its ``config.json`` was read already.
+
+        Raises:
+            ConfigError: it holds no safetensors.
+        """
+        if not any(self.directory.glob("*.safetensors")):
+            raise ConfigError(
+                f"model.weights: {weights} cannot be used (it holds no *.safetensors). Save the "
+                "model with save_pretrained, whose default they are"
+            )
+        return True
+
     def _replace(self, loaded: nn.Module) -> None:
         """Put a loaded model in the place of the random one, whatever precision it was saved in."""
         if isinstance(self.model, LinearProbe):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -19,6 +19,8 @@ from tpld.compute.runtime import Runtime
 from tpld.config import Config
 from tpld.errors import ConfigError, StoreError, TrainingError
 from tpld.models.batchnorm import norms_of
+from tpld.models.fit import best_fit
+from tpld.models.foreign import read_tensors
 from tpld.models.network import Heads, Network, loading_report
 from tpld.models.registry import build_model
 from tpld.stores.atomic import replacing
@@ -40,23 +42,63 @@ def load_initial(network: Network, config: Config) -> str:
         if weights == "random":
             return "random"
         weights = network.file_of(weights)
-        is_file = bool(Path(weights).suffix)
-        state = _foreign_state(Path(weights)) if is_file else _of_enum(network, weights)
+        state = _of_enum(network, weights)
+        if state is None:
+            state = read_tensors(Path(weights).expanduser())
         said = _load_foreign(network, state, weights)
     log.info("weights %s", said)
     return said
 
 
-def _of_enum(network: Network, weights: str) -> Mapping[str, Tensor]:
-    """torchvision's weights of that name; the backbone's own enum comes first."""
+def check_initial(config: Config, num_classes: int, heads: Heads = "single") -> Network:
+    """Find what `load_initial` would refuse, from names and shapes alone: before any training.
+
+    Nothing is downloaded; a name of torchvision's enum has to be a known one.
+
+    Returns:
+        The network on the device ``meta``; `random_norms` are noted where a file was looked at.
+
+    Raises:
+        ConfigError: see `load_initial`; or there is no such network.
+    """
+    weights = config.model.weights
+    with torch.device("meta"):
+        network = build_model(config, num_classes, heads)
+    if weights == "random" or network.check_own(weights):
+        return network
+    weights = network.file_of(weights)
+    if weights not in _enum(network):
+        _check_name(network, weights)
+        state = read_tensors(Path(weights).expanduser(), shapes_alone=True)
+        fit, _ = best_fit(network, state, weights)
+        network.random_norms = norms_of(network, set(network.state_dict()) - set(fit.names))
+    return network
+
+
+def _enum(network: Network) -> dict[str, Any]:
+    """torchvision's weights by name; the backbone's own enum comes first."""
     enums = [torchvision.models.get_model_weights(name) for name in network.pretrained]
-    known = {entry: enum[entry] for enum in reversed(enums) for entry in enum.__members__}
+    return {entry: enum[entry] for enum in reversed(enums) for entry in enum.__members__}
+
+
+def _check_name(network: Network, weights: str) -> None:
+    """ConfigError for what is neither a name of the enum nor looks like a path."""
+    path = Path(weights)
+    if path.suffix or len(path.parts) > 1 or path.exists():
+        return
+    names = ", ".join(name for name in _enum(network) if name != "DEFAULT")
+    raise ConfigError(
+        f"model.weights: '{weights}' is unknown for {network.pretrained[0]}; known: random, "
+        f"DEFAULT, {names}, or the path of a local file"
+    )
+
+
+def _of_enum(network: Network, weights: str) -> Mapping[str, Tensor] | None:
+    """torchvision's weights of that name; None for the path of a file."""
+    known = _enum(network)
     if weights not in known:
-        names = ", ".join(name for name in known if name != "DEFAULT")
-        raise ConfigError(
-            f"model.weights: '{weights}' is unknown for {network.pretrained[0]}; known: random, "
-            f"DEFAULT, {names}, or the path of a local file"
-        )
+        _check_name(network, weights)
+        return None
     try:
         return known[weights].get_state_dict(progress=False, check_hash=True)
     except OSError as error:
@@ -66,57 +108,22 @@ def _of_enum(network: Network, weights: str) -> Mapping[str, Tensor]:
         ) from None
 
 
-def _foreign_state(path: Path) -> Mapping[str, Tensor]:
-    """Tensors of a file from elsewhere; never unpickles objects."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"model.weights: {path} does not exist") from None
-    except Exception as error:
-        raise ConfigError(f"model.weights: {path} cannot be read as weights ({error})") from None
-    inner = state.get("state_dict", state) if isinstance(state, dict) else {}
-    tensors = inner if isinstance(inner, dict) else {}
-    return {str(k): v for k, v in tensors.items() if isinstance(v, Tensor)}
-
-
 def _load_foreign(network: Network, state: Mapping[str, Tensor], where: str) -> str:
     """Load what fits, by our names or by torchvision's; report what did not."""
-    own = network.state_dict()
-    named = {_own_name(name, own, network.renames): name for name in state}
-    fits = {
-        ours: state[name]
-        for ours, name in named.items()
-        if ours in own and own[ours].shape == state[name].shape
-    }
-    if not fits:
+    fit, others = best_fit(network, state, where)
+    odd = [name for name in fit.names.values() if not state[name].isfinite().all()]
+    if odd:
         raise ConfigError(
-            f"model.weights: none of the {len(state)} entries of {where} fits "
-            f"{type(network).__name__}; wanted names like {', '.join(list(own)[:3])}"
+            f"model.weights: {where} holds values that are not finite ({len(odd)} entries, first "
+            f"{odd[0]}). Its training diverged, or it is damaged: give another checkpoint"
         )
-    missing = set(own) - set(fits)
-    optional = (*network.may_lack, "num_batches_tracked")
-    needed = sorted(k for k in missing if not (k.startswith(optional) or k.endswith(optional)))
-    if needed:
-        raise ConfigError(
-            f"model.weights: {where} lacks {len(needed)} of the backbone's entries, first "
-            f"{needed[0]}. Give weights of the same architecture as model.name"
-        )
-    network.load_state_dict(fits, strict=False)
+    if fit.prefix:
+        also = f" (also there: {', '.join(others)})" if others else ""
+        log.info("weights of %s are those below '%s'%s", where, fit.prefix, also)
+    missing = set(network.state_dict()) - set(fit.names)
+    network.load_state_dict({ours: state[name] for ours, name in fit.names.items()}, strict=False)
     network.random_norms = norms_of(network, missing)
-    return loading_report(where, len(fits), missing, set(state) - {named[name] for name in fits})
-
-
-def _own_name(name: str, own: Collection[str], renames: Mapping[str, str]) -> str:
-    """What an entry of a foreign file is called in our network."""
-    bare = name.removeprefix("module.")  # of DataParallel
-    if bare in own:
-        return bare
-    for theirs, ours in renames.items():
-        if bare.startswith(theirs):
-            return ours + bare.removeprefix(theirs)
-    return f"backbone.{bare}"
+    return loading_report(where, len(fit.names), missing, fit.unexpected)
 
 
 def save_model(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:

@@ -28,15 +28,19 @@ from tpld.data.sources import (
 )
 from tpld.data.splits import SPLITS, Split
 from tpld.errors import DataError
+from tpld.stages.check_content import check_copies, check_counts, check_names, check_shapes
 from tpld.stages.common import write_csv
 
 _SHOWN = 10
 
 
-def check_data(config: Config, out: Path) -> None:
+def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
     """Decode every image and label, and write what each split holds to the table `out`.
 
     All problems are collected, so that one run of the check names them together.
+
+    Returns:
+        Heights and widths of the images as they are decoded for training.
 
     Raises:
         DataError: a split is empty or leaks into another, the source has no labels, or files are
@@ -48,7 +52,10 @@ def check_data(config: Config, out: Path) -> None:
     _check_subsets(config, class_table(config))
     listed = _listed(config)
     _check_disjoint(listed)
+    check_copies(config, listed)
+    shapes: set[tuple[int, int]] = set()
     for split, items in listed.items():
+        problems += [f"{split}: {problem}" for problem in check_names(items)]
         every = folders_of(config, split)
         sizes: list[Counter[tuple[int, int]]] = [Counter() for _ in every]
         remarks = [Remarks() for _ in every]
@@ -66,6 +73,8 @@ def check_data(config: Config, out: Path) -> None:
         for folders, seen, said in zip(every, sizes, remarks, strict=True):
             _warn_of_sizes(split, folders, seen)
             _warn_of_pixels(split, said, seen.total())
+            check_shapes(split, folders, seen)
+            shapes |= {folders.resize or size for size in seen}
             _say_what_lacks(split, folders)
         names = every[0].table.names
         rows += [(split, len(items), name, int(n)) for name, n in zip(names, counts, strict=False)]
@@ -73,7 +82,9 @@ def check_data(config: Config, out: Path) -> None:
         shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise DataError(f"{len(problems)} files cannot be used:\n{shown}{more}")
+    check_counts(config, rows)
     write_csv(pd.DataFrame(rows, columns=["split", "images", "class", "pixels"]), out)
+    return shapes
 
 
 def _listed(config: Config) -> dict[Split, list[Item]]:

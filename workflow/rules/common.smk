@@ -5,8 +5,10 @@ import re
 import sys
 
 from tpld.compute.lifetime import this_process
+from tpld.dag.feasible import check_plan
 from tpld.dag.layout import parse_round
 from tpld.dag.merged import write_merged
+from tpld.dag.origin import check_origin
 from tpld.dag.parts import Parts, part_option
 from tpld.dag.plan import Plan
 from tpld.dag.terminal import one_line_a_job
@@ -20,6 +22,8 @@ if not workflow.output_settings.dryrun:
     one_line_a_job()
 
 plan = Plan(cfg)
+check_plan(plan)
+check_origin(cfg)
 layout, files = plan.layout, plan.files
 settings, behind, needs = plan.settings, plan.behind, plan.needs
 targets, parts = Targets(plan), Parts(layout)

@@ -29,7 +29,7 @@ if cfg.data.draws_city:
 
 rule check_data:
     input:
-        files.inputs(*files.splits()),
+        lambda _: files.inputs(*files.splits()),  # a function's paths may have braces
     output:
         layout.data("check.csv"),
     log:
@@ -43,7 +43,7 @@ rule check_data:
         **needs("check_data", *files.splits()),
     params:
         files=[files.fingerprint(split, "image", "label") for split in files.splits()],
-        settings=[cfg.get(f"data.{key}") for key in ("source", "target", "classes")],
+        settings=lambda _: [cfg.get(f"data.{key}") for key in ("source", "target", "classes")],
         code=behind("check"),
     message:
         "checking every image and label"
@@ -88,7 +88,7 @@ rule prepare:
 rule prepare_truth:
     input:
         check=layout.data("check.csv"),
-        files=files.inputs("target_train"),
+        files=lambda _: files.inputs("target_train"),
     output:
         directory(layout.data("target_train_truth")),
     log:

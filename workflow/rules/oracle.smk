@@ -7,7 +7,7 @@
 rule prepare_oracle:
     input:
         check=layout.data("check.csv"),
-        files=files.inputs("target_train"),
+        files=lambda _: files.inputs("target_train"),
     output:
         directory(layout.data("target_train_labelled")),
     log:

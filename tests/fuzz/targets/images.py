@@ -17,6 +17,7 @@ from tests.fuzz.targets.common import Case, class_table_of_four
 def images(folder: Path) -> Case:
     """PNG, JPEG and other image files, as image and as label."""
     from tpld.data.decode import decode_image, decode_label
+    from tpld.data.remarks import Remark
 
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 4, (24, 32), np.uint8)
@@ -39,6 +40,16 @@ def images(folder: Path) -> Case:
         (Image.fromarray(grey), "PPM", {}),
         (Image.fromarray(colour), "EPS", {}),
     ]
+    turned = Image.Exif()
+    turned[274] = 6
+    several = {"save_all": True, "append_images": [Image.fromarray(255 - grey)]}
+    kinds += [
+        (Image.fromarray(colour), "PNG", {"exif": turned}),
+        (Image.fromarray(grey), "TIFF", {"exif": turned}),
+        (Image.fromarray(grey.astype(np.uint16) * 20_000), "TIFF", several),
+        (Image.fromarray(colour).convert("CMYK"), "TIFF", {"exif": turned}),
+        (Image.fromarray(grey), "GIF", several),
+    ]
     seeds = []
     for image, name, options in kinds:
         file = io.BytesIO()
@@ -55,7 +66,8 @@ def images(folder: Path) -> Case:
         path = folder / f"image{rng.choice(('.png', '.jpg'))}"
         path.write_bytes(data)
         if rng.random() < 0.5:
-            array = decode_image(path, rng.choice((None, (7, 9))))
+            remarks = rng.choice((None, list[Remark]()))
+            array = decode_image(path, rng.choice((None, (7, 9))), rng.random() < 0.8, remarks)
             assert array.dtype == np.uint8 and array.shape[2:] == (3,)
         else:
             label = decode_label(path, table, rng.choice((None, (7, 9))))

@@ -47,9 +47,10 @@ def read(path: Path) -> Annotations:
             key: clean(entry["name"]) for key, entry in _by_id(tree["categories"], path, "category")
         }
         colors = {clean(entry["name"]): _color(entry) for entry in tree["categories"]}
+        entries = list(tree.get("annotations") or [])
     skipped = Counter[str]()
     areas: dict[Any, list[_Area]] = {key: [] for key in images}
-    for number, entry in enumerate(tree.get("annotations") or []):
+    for number, entry in enumerate(entries):
         place = f"{path}, annotation {_id(entry, number)}"
         with as_said(place, TITLE):
             if entry["image_id"] not in images:

@@ -66,6 +66,12 @@ class ImageFolder:
         self.names = sorted(_images(folder))
         if not self.names:
             raise DataError(f"no image below {folder}. Looked for {', '.join(SUFFIXES)}")
+        strange = [name for name in self.names if not _is_unicode(name)]
+        if strange:
+            raise DataError(
+                f"{len(strange)} file names below {folder} are not UTF-8, first {strange[0]!a}. "
+                "Rename them (convmv -t utf8)"
+            )
         self._exact = {_nfc(name): name for name in self.names}
         self._by_stem = _grouped((_nfc(stem_of(name)), name) for name in self.names)
         self._by_file = _grouped((PurePosixPath(_nfc(stem_of(n))).name, n) for n in self.names)
@@ -111,6 +117,14 @@ def _images(folder: Path) -> Iterable[str]:
         for file in files:
             if not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES:
                 yield (Path(where) / file).relative_to(folder).as_posix()
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _nfc(name: str) -> str:

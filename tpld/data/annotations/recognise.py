@@ -7,14 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from tpld.data.annotations.voc import folder_of
+from tpld.data.annotations.voc import folder_of, has_legend
 
 Format = Literal["labelme", "coco", "cvat", "voc", "labelstudio"]
 # What is looked for, in words: for the message that nothing was found.
 LOOKED_FOR = (
     "labelme (JSON files with `shapes`), COCO (a JSON file with `images`, `annotations` and "
     "`categories`), CVAT for images 1.1 (an XML file that begins with <annotations>), Pascal VOC "
-    "(a folder SegmentationClass), Label Studio (a JSON file: a list of tasks)"
+    "(a folder SegmentationClass, and labelmap.txt beside it), Label Studio (a JSON file: a list "
+    "of tasks)"
 )
 _HEAD = 65536
 _FILES = 20
@@ -39,7 +40,7 @@ def recognise(path: Path) -> Format | None:
     if not path.is_dir():
         return None
     folder = folder_of(path)
-    if folder and next(folder.rglob("*.png"), None):
+    if folder and has_legend(folder, list(islice(folder.rglob("*.png"), _FILES))):
         return "voc"
     return next((form for form in map(_of_file, _few(path)) if form), None)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tpld.data.annotations.base import Annotations, Picture, Size, clean
 from tpld.data.annotations.images import ImageFolder, looks, stem_of
-from tpld.data.folders import IGNORE
+from tpld.data.table import IGNORE
 from tpld.errors import ConfigError, DataError, nearest
 
 # Of a pixel that no area covers, while an image is drawn: never a class, which end at 253.

@@ -1,12 +1,14 @@
 """Pascal VOC: label PNGs in ``SegmentationClass``, and ``labelmap.txt`` with their colours.
 
-So CVAT's 'Segmentation mask' exports, and so VOC itself, which has no labelmap: its files are
-read by index. labelme's converter writes ``class_names.txt`` instead, which names the indices.
+So CVAT's 'Segmentation mask' exports, and so VOC itself, which has no labelmap: its files, known
+by their names, are read by index. labelme's converter writes ``class_names.txt`` instead, which
+names the indices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ _IGNORED = frozenset(["ignored", "__ignore__"])
 _BORDER: Color = (224, 224, 192)  # round the objects of VOC, index 255
 _IGNORE = 255
 _SHOWN = 5
+_LEGENDS = ("labelmap.txt", "class_names.txt")
+_ITS_OWN = re.compile(r"20\d\d_\d{6}\.png")  # names of VOC's own files: 2007_000032.png
 
 
 def folder_of(path: Path) -> Path | None:
@@ -35,6 +39,12 @@ def folder_of(path: Path) -> Path | None:
     if path.name in FOLDERS:
         return path if path.is_dir() else None
     return next((path / name for name in FOLDERS if (path / name).is_dir()), None)
+
+
+def has_legend(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether anything says what the values of label files mean."""
+    listed = any((folder.parent / name).is_file() for name in _LEGENDS)
+    return listed or (bool(files) and all(_ITS_OWN.fullmatch(file.name) for file in files))
 
 
 def read(path: Path) -> Annotations:
@@ -48,6 +58,12 @@ def read(path: Path) -> Annotations:
     files = [file for file in files if not file.name.startswith(".")]
     if not folder or not files:
         raise DataError(f"{path} has no folder {' or '.join(FOLDERS)} with PNG files")
+    if not has_legend(folder, files):
+        raise DataError(
+            f"{folder} has no {' or '.join(_LEGENDS)} beside it, so that nothing says what its "
+            "values mean. Files of class numbers are label files as they are; write a labelmap.txt "
+            "with lines such as 'road:128,64,128::' for coloured ones"
+        )
     table = _table(folder.parent)
     pictures = [
         Picture(
@@ -73,7 +89,7 @@ class _Table:
 
 
 def _table(root: Path) -> _Table:
-    labelmap, listed = root / "labelmap.txt", root / "class_names.txt"
+    labelmap, listed = (root / name for name in _LEGENDS)
     if labelmap.is_file():
         names, colors = [], []
         for number, line in enumerate(_lines(labelmap), start=1):
@@ -90,7 +106,7 @@ def _table(root: Path) -> _Table:
         return _Table(names, colors, str(labelmap))
     if listed.is_file():
         return _Table([clean(line) for line in _lines(listed) if line], None, str(listed))
-    return _Table(list(CLASSES), None, f"VOC's classes, for {labelmap} does not exist")
+    return _Table(list(CLASSES), None, "the classes of VOC itself")
 
 
 def _lines(path: Path) -> list[str]:
