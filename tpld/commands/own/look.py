@@ -165,9 +165,7 @@ def settle(answers: Answers, seen: Seen) -> Found:
     }
     notes = [*seen.source.notes, *seen.target.notes]
     if _images(seen.source) & _images(seen.target):
-        notes.append(
-            "some images are in the source and in the target: there is nothing to adapt to"
-        )
+        notes.append("source and target have images in common: there is nothing to adapt to")
     notes += [note for x in labels.values() if x.table for note in x.table.notes]
     notes += [*plans["source"].notes, *plans["target"].notes, *classes.notes]
     return Found(seen.source, seen.target, labels, classes, plans, list(dict.fromkeys(notes)))
