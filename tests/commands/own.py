@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ SIZE = (32, 48)
 
 
 def picture(path: Path, size: tuple[int, int] = SIZE) -> Path:
-    """Write an image."""
-    return save_png(path, np.zeros((*size, 3), np.uint8))
+    """Write an image, of noise that no other path has."""
+    noise = np.random.default_rng(zlib.crc32(str(path).encode()))
+    return save_png(path, noise.integers(0, 256, (*size, 3), np.uint8))
 
 
 def stripes(values: Sequence[int], dtype: Any = np.uint8, width: int = 16) -> np.ndarray:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.commands.own import answers, decoded, domain, found_in, picture, stripes, written
 from tests.conftest import save_png
@@ -24,18 +23,11 @@ def plant(root: Path, *files: str) -> Path:
     """Write images, and labels where a name says that it is one by a leading ``=``."""
     for file in files:
         path = root / file.removeprefix("=")
-        path.parent.mkdir(parents=True, exist_ok=True)
         if file.startswith("="):
             label(path)
         else:
-            Image.fromarray(np.zeros((32, 48, 3), np.uint8)).save(path)
+            picture(path)
     return root
-
-
-def names_in(root: Path, **kwargs) -> list[str]:
-    """Paths of images that count, relative to a folder."""
-    found = find_domains(root, **kwargs)
-    return sorted(str(f.relative_to(root)) for d in found for f in d.image_files.values())
 
 
 # Files of a folder, images that count, labels that belong to them.
@@ -47,6 +39,7 @@ LAYOUTS = {
     "tails of both": (["images/c/a_leftImg8bit.png", "=gt/c/a_gtFine_labelIds.png"], 1, 1),
     "plain images": (["a.jpg", "=labels/a.png"], 1, 1),
     "sequences": (["a/rgb/1.png", "=a/seg/1.png", "b/rgb/1.png", "=b/seg/1.png"], 2, 2),
+    "odd names": (["s 1/rgb/1.png", "=s 1/seg/1.png", "s'2/rgb/1.png", "=s'2/seg/1.png"], 2, 2),
     "with depth": (["rgb/1.png", "=depth/1.png", "=semantic/1.png"], 1, 1),
     "labels in sequences": (["a/1.jpg", "=a/labels/1.png", "b/1.jpg", "=b/labels/1.png"], 2, 2),
     "one folder": (["x1.png", "=x1_mask.png", "x2.png", "=x2_mask.png"], 2, 2),

@@ -11,6 +11,7 @@ from tests.commands.own import answers, domain, found_in, picture, stripes, writ
 from tests.conftest import save_png
 from tpld.cli import app
 from tpld.commands import init
+from tpld.commands.check_data import check_data
 from tpld.errors import ConfigError, DataError
 
 
@@ -107,6 +108,16 @@ def test_the_printed_commands_can_be_typed(tmp_path, monkeypatch, name):
     assert not any("{" in path for path in said["lists"])
 
 
+@pytest.mark.parametrize("images", [1, 2, 3])
+@pytest.mark.parametrize("effort", ["quick", "full"])
+def test_what_is_written_passes_the_check_however_few_images_there_are(tmp_path, images, effort):
+    domain(tmp_path / "source", [stripes([0, 1])])
+    domain(tmp_path / "target", [stripes([0, 1])] * images)
+    config = written(answers(tmp_path, effort=effort))
+    assert (config.phase2.rounds == 0) == (images < 3)
+    check_data([], tmp_path / "mine.yaml", None)
+
+
 def test_options_of_the_command_line_reach_the_configuration(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     domain(tmp_path / "source", [stripes([0, 1, 2, 3])] * 2)
@@ -129,3 +140,9 @@ def test_the_picture_of_a_folder_of_one_image_says_why_nothing_is_evaluated(tmp_
     save_png(tmp_path / "target/labels/x.png", stripes([0, 1, 1]))
     found = found_in(answers(tmp_path))
     assert any("its only image is adapted to" in note for note in found.notes)
+
+
+def test_a_source_that_is_its_own_target_is_said(tmp_path):
+    domain(tmp_path / "source", [stripes([0, 1])] * 2)
+    (tmp_path / "target").symlink_to(tmp_path / "source")
+    assert any("images in common" in note for note in found_in(answers(tmp_path)).notes)

@@ -156,8 +156,11 @@ def _page(
         facts["index PNGs"] = str(answers.convert)
     elif answers.convert is not None:
         facts["index PNGs"] = "none: the label files can be used as they are"
-    if found.notes:
-        facts["note"] = found.notes
+    notes = list(found.notes)
+    if sections["target"].images == 1:
+        notes.append("target: one image is adapted to, so there is no phase 2, which needs several")
+    for place, note in enumerate(notes, start=1):
+        facts[f"note {place}"] = note
     file = shlex.quote(str(answers.out))
     facts["next"] = f"tpld check-data {file}"
     facts["then"] = f"snakemake --cores 2 --configfile {file}"

@@ -172,7 +172,8 @@ class Cache:
             )
             self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
             self._sums = self.index[[*_CHECKSUMS.values()]].to_numpy(np.int64)
-            self._domains, self.groups = _groups(self.index)
+            self._domain, self.groups = _groups(self.index)
+            self.domains = list(dict.fromkeys(self._domain))
             self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
             self.names: list[str] = [str(name) for name in self.index["name"]]
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -214,6 +215,10 @@ class Cache:
         """Height and width of image i in pixels."""
         return int(self._rows[i, 0]), int(self._rows[i, 1])
 
+    def domain(self, i: int) -> str:
+        """Name of the domain of image i, one of `domains`."""
+        return self._domain[i]
+
     def image(self, i: int, window: Window = FULL) -> np.ndarray:
         """uint8 (h, w, 3): a window of image i, read-only."""
         return self._read("images", i)[window]
@@ -226,7 +231,7 @@ class Cache:
         height, width, offset = (int(value) for value in self._rows[i])
         source = self._sources[kind][i]
         if offset < 0 and source:
-            domain = self._domains[i]
+            domain = self.domain(i)
             table, turn = self._tables.get(domain, self.table), self._turned.get(domain, True)
             if kind == "images":
                 array = decode_image(Path(source), (height, width), turn)

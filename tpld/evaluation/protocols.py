@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from tpld.config.evaluation import Protocol
 
 
-def stamp(protocol: Protocol, sizes: Iterable[tuple[int, int]], num_classes: int) -> str:
+def stamp(
+    protocol: Protocol,
+    sizes: Iterable[tuple[int, int]],
+    num_classes: int,
+    domain: str | None = None,
+) -> str:
     """Name and settings of a protocol, as printed with every number.
 
     Args:
         protocol: of the configuration.
         sizes: height and width of the labels that are scored, one or more.
         num_classes: K, the classes that a pixel can be given.
+        domain: the one of several that is scored alone; None: all that there are.
 
     Returns:
         For example ``crst: scales 0.9, 1, 1.2 + mirror, scored at 1024x2048, 19 classes``.
@@ -27,7 +33,8 @@ def stamp(protocol: Protocol, sizes: Iterable[tuple[int, int]], num_classes: int
     distinct = sorted(set(sizes))
     many = f"{len(distinct)} sizes of labels"
     parts += [f"scored at {_size(distinct[0]) if len(distinct) == 1 else many}"]
-    return f"{protocol.name}: {', '.join([*parts, f'{num_classes} classes'])}"
+    name = f"{protocol.name} ({domain})" if domain else protocol.name
+    return f"{name}: {', '.join([*parts, f'{num_classes} classes'])}"
 
 
 def name_of(stamped: str) -> str:

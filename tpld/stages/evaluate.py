@@ -27,6 +27,8 @@ from tpld.stages.common import write_csv
 def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -> None:
     """Write the confusion matrix of each protocol to the table `out`.
 
+    Of several domains: of all together, then of each by itself.
+
     Args:
         config: the configuration.
         model: checkpoint.
@@ -38,21 +40,29 @@ def evaluate(config: Config, model: Path, data: Path, single: bool, out: Path) -
     cache = Cache(data, table)
     network = load_predictor(config, len(table.names), model, runtime)
     wanted = config.evaluation.protocols[-1 if single else 0 :]
-    classes, sizes = len(table.names), {cache.size(i) for i in range(len(cache))}
-    totals = [np.zeros((classes, classes), np.int64) for _ in wanted]
+    classes = len(table.names)
+    parts: list[str | None] = [None, *(cache.domains if len(cache.domains) > 1 else [])]
+    totals = {part: np.zeros((len(wanted), classes, classes), np.int64) for part in parts}
+    sizes: dict[str | None, set[tuple[int, int]]] = {part: set() for part in parts}
 
     def predict(i: int, image: np.ndarray) -> list[np.ndarray]:
         return [predict_image(network, image, protocol, runtime) for protocol in wanted]
 
     def count(i: int, predictions: list[np.ndarray]) -> None:
         truth = cache.label(i)
-        for prediction, total in zip(predictions, totals, strict=True):
-            total += confusion_matrix(truth, prediction, classes)
+        found = np.stack([confusion_matrix(truth, one, classes) for one in predictions])
+        for part in {None, cache.domain(i)} & set(parts):
+            totals[part] += found
+            sizes[part].add(cache.size(i))
 
     with progress(f"evaluating {data.name}", len(cache)) as tick:
         overlap(len(cache), lambda i: np.array(cache.image(i)), predict, count, tick)
-    stamps = [stamp(protocol, sizes, classes) for protocol in wanted]
-    write_csv(confusions_to_table(dict(zip(stamps, totals, strict=True)), table.names), out)
+    matrices = {
+        stamp(protocol, sizes[part], classes, part): totals[part][place]
+        for part in parts
+        for place, protocol in enumerate(wanted)
+    }
+    write_csv(confusions_to_table(matrices, table.names), out)
 
 
 @torch.inference_mode()

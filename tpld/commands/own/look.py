@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -163,9 +164,16 @@ def settle(answers: Answers, seen: Seen) -> Found:
         "target": plan_target(seen.target.domains, seen.target.folder, answers.val_share),
     }
     notes = [*seen.source.notes, *seen.target.notes]
+    if _images(seen.source) & _images(seen.target):
+        notes.append("source and target have images in common: there is nothing to adapt to")
     notes += [note for x in labels.values() if x.table for note in x.table.notes]
     notes += [*plans["source"].notes, *plans["target"].notes, *classes.notes]
     return Found(seen.source, seen.target, labels, classes, plans, list(dict.fromkeys(notes)))
+
+
+def _images(side: Side) -> set[str]:
+    """Images of a side, wherever links lead."""
+    return {os.path.realpath(f) for d in side.domains for f in d.image_files.values()}
 
 
 def _side(name: str, folder: Path, labels: Path | None, answers: Answers) -> Side:

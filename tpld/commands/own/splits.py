@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -153,7 +154,8 @@ def _finished(plan: Plan, side: str) -> Plan:
         if len(entries) == 1:
             entry.name = ""
         elif not entry.name or entry.domain.part:
-            entry.name = "_".join(filter(None, (entry.domain.part.replace("/", "_"), entry.name)))
+            part = re.sub(r"[^\w.-]", "_", entry.domain.part)
+            entry.name = "_".join(filter(None, (part, entry.name)))
         entry.weight = max(1, len(entry.trained_on))
     twice = [name for name, n in Counter(e.name for e in entries).items() if n > 1 or not name]
     for place, entry in enumerate(entries):

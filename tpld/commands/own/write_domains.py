@@ -111,7 +111,7 @@ def _entry(
         path = folder / f"{side.name}{entry.name and '_'}{entry.name}_{part}.txt"
         lists[path] = names
         lines.append(f"{part}: {_json(path)}   # {len(names)} images")
-    if entry.name:
+    if entry.name and entry.trained_on:
         lines.append(f"weight: {entry.weight}   # drawn as often as its images ask")
     size = image_size(domain)
     return [*lines, *_resize(size, quick)], lists, _seen_size(size, quick)
