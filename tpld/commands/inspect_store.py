@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ def _facts(
         "path": str(path),
         "holds": what,
         "images": len(store),
+        **_domains(cache),
         "sizes": [f"{h}x{w}" for h, w in sizes[:5]] + (["..."] if len(sizes) > 5 else []),
         "layers": list(layers),
         "disk": readable(sum(f.stat().st_size for f in path.rglob("*") if f.is_file())),
@@ -221,6 +223,7 @@ def _decoded(path: Path, check: bool) -> tuple[Page, Damage]:
         "path": str(path),
         "holds": "decoded " + " and ".join(kind for kind, _ in kinds),
         "images": len(cache),
+        **_domains(cache),
         "sizes": [f"{h}x{w}" for h, w in sizes[:5]] + (["..."] if len(sizes) > 5 else []),
         "decoded at each use": int((cache.index["offset"] < 0).sum()),
         "disk": readable(sum(f.stat().st_size for f in path.iterdir())),
@@ -230,6 +233,14 @@ def _decoded(path: Path, check: bool) -> tuple[Page, Damage]:
         share = 100 * counts[: len(cache.table.names)] / counts.sum()
         tables["classes"] = pd.DataFrame({"class": cache.table.names, "share %": share})
     return _page(facts, tables, check, damage), damage
+
+
+def _domains(cache: Cache) -> dict[str, list[str]]:
+    """How many images there are of each domain, where there are several."""
+    if len(cache.domains) == 1:
+        return {}
+    counts = Counter(cache.domain(i) for i in range(len(cache)))
+    return {"domains": [f"{name}: {count}" for name, count in counts.items()]}
 
 
 def _page(

@@ -162,6 +162,7 @@ class Cache:
             written = self.folder / "domains.json"
             rules = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
             self._tables = {k: ClassTable.from_json(v["table"]) for k, v in rules.items()}
+            self.table = next(iter(self._tables.values()), table)
             self._turned = {k: bool(v["exif"]) for k, v in rules.items()}
             self.index = pd.read_csv(
                 self.folder / "index.csv",
