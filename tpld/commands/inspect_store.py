@@ -140,7 +140,6 @@ def _facts(
         "path": str(path),
         "holds": what,
         "images": len(store),
-        **_domains(cache),
         "sizes": [f"{h}x{w}" for h, w in sizes[:5]] + (["..."] if len(sizes) > 5 else []),
         "layers": list(layers),
         "disk": readable(sum(f.stat().st_size for f in path.rglob("*") if f.is_file())),
