@@ -172,6 +172,11 @@ def _labels(
         if group.given or (needed and tries):
             path, listing = tries[0]
             raise DataError(_no_pair(path, listing, stems))
+        notes.extend(
+            f"{path} looks like labels, but {_no_pair(path, listing, stems)}"
+            for path, listing in tries
+            if listing.names
+        )
         return _Labels(group.images)
     path, pairs = best
     others = [f"{other}" for other, _ in tries if other != path]

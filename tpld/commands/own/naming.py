@@ -272,10 +272,11 @@ def _check_range(table: Table, values: Values, given: Given) -> None:
 def _note_255(table: Table, values: Values, given: Given, void_255: bool) -> None:
     unsaid = IGNORE in values.pixels and IGNORE not in table.names and IGNORE not in table.ignored
     if values.form == "index" and unsaid and not void_255:
-        example = ",".join(f"{v}={n}" for v, n in list(table.names.items())[:2])
+        pairs = [f"{v}={n}" for v, n in table.names.items()]
+        example = ",".join(pairs if len(pairs) <= 4 else [*pairs[:2], "..."])
         table.notes.append(
             f"{given.side}: value 255 holds {values.share(IGNORE):.2g} % of the pixels and is "
-            f"ignored; if it is a class, name it: {given.option} {example},...,255=NAME"
+            f"ignored; if it is a class, name it: {given.option} {example},255=NAME"
         )
 
 
