@@ -297,3 +297,19 @@ def test_labels_of_a_target_that_belong_to_no_image_are_said(tmp_path, labels):
     plant(tmp_path / "source", "images/a.png", "=labels/a.png")
     notes = found_in(answers(tmp_path)).notes
     assert any("looks like labels, but none of the 1 files" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("annotations.xml", "<annotations><version>1.1</version></annotations>", "cvat"),
+        ("instances.json", '{"images": [], "annotations": [], "categories": []}', "coco"),
+        ("project.json", '[{"id": 1, "annotations": [], "data": {}}]', "labelstudio"),
+        ("images/a.json", '{"shapes": [], "imagePath": "a.png"}', "labelme"),
+    ],
+)
+def test_annotations_beside_or_among_the_images_are_recognised(tmp_path, name, text, form):
+    plant(tmp_path, "images/a.png")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=f"annotations of {form}: `tpld import-labels"):
+        find_domains(tmp_path, want_labels=True)

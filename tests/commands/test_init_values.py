@@ -22,7 +22,7 @@ from tests.commands.own import (
 from tests.conftest import save_png
 from tests.data.image_files import write_few_bits, write_tiff
 from tpld.commands.own.label_files import read_labels
-from tpld.commands.own.label_values import count_values
+from tpld.commands.own.label_values import count_values, percent
 from tpld.commands.own.suspects import instance_ids, mixtures
 from tpld.data.sources import class_table
 from tpld.errors import ConfigError, DataError
@@ -292,7 +292,7 @@ def test_palettes_of_source_and_target_that_swap_colours_are_not_guessed_at(tmp_
         for i in range(2):
             picture(tmp_path / side / "images" / f"x{i}.png")
             palette_png(tmp_path / side / "labels" / f"x{i}.png", stripes([0, 1, 2]), colors)
-    with pytest.raises(ConfigError, match="--palettes index.*--source-names, --target-names"):
+    with pytest.raises(ConfigError, match=r"--palettes index.*--source-names, --target-names"):
         found_in(answers(tmp_path))
     by_index = found_in(answers(tmp_path, palettes="index"))
     assert any("are read by index" in note for note in by_index.notes)
@@ -390,8 +390,19 @@ def _one_band(name, path, values):
 
 @pytest.mark.parametrize(
     "name",
-    "png1 png2 png4 tif_uint8 tif_uint16 tif_int8 tif_int16 tif_int32 tif_float tif_inverted "
-    "tif_infrared".split(),
+    [
+        "png1",
+        "png2",
+        "png4",
+        "tif_uint8",
+        "tif_uint16",
+        "tif_int8",
+        "tif_int16",
+        "tif_int32",
+        "tif_float",
+        "tif_inverted",
+        "tif_infrared",
+    ],
 )
 def test_init_reads_a_label_file_as_training_does_or_converts_or_refuses_it(tmp_path, name):
     """Whatever is converted or not: names are those of the values in the file."""
@@ -404,7 +415,7 @@ def test_init_reads_a_label_file_as_training_does_or_converts_or_refuses_it(tmp_
     file.parent.mkdir()
     _one_band(name, file, values)
     if name in ("tif_inverted", "tif_infrared"):
-        with pytest.raises(DataError, match="x0.tif"):
+        with pytest.raises(DataError, match=r"x0\.tif"):
             found_in(answers(tmp_path, convert=tmp_path / "ids"))
         return
     asked = answers(tmp_path, source_names=names)
@@ -427,7 +438,7 @@ def test_soft_edges_of_more_colours_than_classes_can_be_are_named_as_such(tmp_pa
     label = np.asarray(drawn.resize((400, 300), Image.Resampling.LANCZOS))
     only_source(tmp_path, label)
     asked = answers(tmp_path, source_names=named, convert=tmp_path / "ids" if convert else None)
-    with pytest.raises(DataError, match="soft edges.*#804080") as caught:
+    with pytest.raises(DataError, match=r"soft edges.*#804080") as caught:
         found_in(asked)
     assert "--convert-labels" not in str(caught.value)
 
@@ -445,3 +456,16 @@ def test_photographs_and_depth_maps_are_not_called_mixtures(tmp_path, form):
     with pytest.raises(DataError, match="depth maps, photographs") as caught:
         found_in(answers(tmp_path))
     assert "soft edges" not in str(caught.value)
+
+
+def test_shares_read_as_numbers_and_absent_values_are_said(tmp_path):
+    assert [percent(x) for x in (100, 99.9, 99.4, 33.33, 0.123)] == [
+        "100",
+        "100",
+        "99",
+        "33",
+        "0.12",
+    ]
+    only_source(tmp_path, stripes([0, 1, 2]))
+    notes = found_in(answers(tmp_path, source_ignore="2,7,11")).notes
+    assert "source: 7, 11, which is to be ignored, is in no label file" in notes

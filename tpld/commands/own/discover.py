@@ -106,7 +106,7 @@ def find_domains(
         raise DataError(
             f"no labels beside {found[0].images}. The source needs label files: give their folder "
             "(--source-labels), or name it 'labels' beside the images"
-            + _annotations(found[0].images, listing)
+            + (_annotations(found[0].images, listing) or _annotations(folder, listing))
         )
     return [domain for domain in found if domain.label_files or not want_labels]
 

@@ -45,8 +45,9 @@ def _said_of_mixed(values: Values, mixed: set[int], where: str) -> str:
     if sum(map(values.share, others)) < 50:
         return (
             f"{len(mixed)} of {len(values.pixels)} values of the label files in {where} are rare "
-            "and have no areas of their own: these are no classes. Are they depth maps, photographs "
-            "or probabilities? --source-labels and --target-labels name the folder of class ids."
+            "and have no areas of their own: these are no classes. Are they depth maps, "
+            "photographs or probabilities? --source-labels and --target-labels name the folder of "
+            "class ids."
         )
     what = "colours" if values.form == "color" else "values"
     return (
