@@ -112,8 +112,8 @@ def check_out(
         if folder.resolve().parent == where:
             raise ConfigError(
                 f"--out {out} holds {folder}: masks/ would lie beside the images, and whoever "
-                "reads that next, as `tpld init` does, would take predictions for labels. Give a folder "
-                f"of its own, such as {out / 'predicted'}"
+                "reads that next, as `tpld init` does, would take predictions for labels. Give a "
+                f"folder of its own, such as {out / 'predicted'}"
             )
     results = {where / kind for kind in KINDS}
     for file in found.files.values():

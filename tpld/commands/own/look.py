@@ -281,7 +281,7 @@ def _compare_palettes(seen: Seen, answers: Answers) -> None:
                 f"{_hex(color)} in those of the target, which is index {at[color]} of the source"
             )
             if answers.palettes == "index":
-                seen.target.counted.notes.append(f"{said}. They are read by index")
+                theirs.notes.append(f"{said}. They are read by index")
                 return
             raise ConfigError(
                 f"{said}. Do the values of both mean the same? Then say --palettes index; "
