@@ -34,6 +34,10 @@ def plant(root: Path, *files: str) -> Path:
 LAYOUTS = {
     "images, labels": (["images/a.png", "=labels/a.png"], 1, 1),
     "any case": (["Images/a.png", "=LABELS/a.png"], 1, 1),
+    "unknown name of images": (["color/a.png", "=annotations/a.png"], 1, 1),
+    "unknown names in parts": (["train/x/a.png", "=train/gt/a.png"], 1, 1),
+    "sequences below labels": (["s/a.png", "=labels/s/a.png"], 1, 1),
+    "deep sequence below labels": (["raw/s/a.png", "=labels/s/a.png"], 1, 1),
     "suffix in capitals": (["images/a.JPG", "=labels/a.PNG"], 1, 1),
     "tail of labels": (["images/a.png", "=labels/a_L.png"], 1, 1),
     "tails of both": (["images/c/a_leftImg8bit.png", "=gt/c/a_gtFine_labelIds.png"], 1, 1),
@@ -285,3 +289,27 @@ def test_a_target_in_a_folder_of_labels_is_refused(tmp_path):
     plant(tmp_path, "=masks/a.png")
     with pytest.raises(DataError, match="but in folders that are called like labels"):
         find_domains(tmp_path)
+
+
+@pytest.mark.parametrize("labels", ["labels/1.png", "a/gt/b/1.png"])
+def test_labels_of_a_target_that_belong_to_no_image_are_said(tmp_path, labels):
+    plant(tmp_path / "target", "a/images/x.png", f"={labels}" if "/b/" in labels else "=a/gt/y.png")
+    plant(tmp_path / "source", "images/a.png", "=labels/a.png")
+    notes = found_in(answers(tmp_path)).notes
+    assert any("looks like labels, but none of the 1 files" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("annotations.xml", "<annotations><version>1.1</version></annotations>", "cvat"),
+        ("instances.json", '{"images": [], "annotations": [], "categories": []}', "coco"),
+        ("project.json", '[{"id": 1, "annotations": [], "data": {}}]', "labelstudio"),
+        ("images/a.json", '{"shapes": [], "imagePath": "a.png"}', "labelme"),
+    ],
+)
+def test_annotations_beside_or_among_the_images_are_recognised(tmp_path, name, text, form):
+    plant(tmp_path, "images/a.png")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=f"annotations of {form}: `tpld import-labels"):
+        find_domains(tmp_path, want_labels=True)

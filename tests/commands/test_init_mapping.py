@@ -199,6 +199,23 @@ def test_damaged_legends_say_what_is_wrong(tmp_path, text, said):
         read_legend(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.json", "[" * 100_000),
+        ("names.json", '{"a": ' * 100_000),
+        ("classes.json", "{"),
+        ("classes.csv", "value,name\n" + "9" * 5000 + ",road\n"),
+        ("classes.csv", "value,name\n" + "x" * 5000 + ",road\n"),
+    ],
+)
+def test_damaged_legends_are_refused_in_a_few_words(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="cannot be read as a legend") as caught:
+        read_legend(tmp_path / name)
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
 def test_a_legend_that_lacks_a_value_names_it_with_its_file(tmp_path):
     both(tmp_path, stripes([0, 1, 2, 5]), stripes([0, 1, 2]))
     (tmp_path / "source/classes.csv").write_text(LEGENDS["classes.csv"])

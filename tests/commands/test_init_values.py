@@ -20,8 +20,9 @@ from tests.commands.own import (
     written,
 )
 from tests.conftest import save_png
+from tests.data.image_files import write_few_bits, write_tiff
 from tpld.commands.own.label_files import read_labels
-from tpld.commands.own.label_values import count_values
+from tpld.commands.own.label_values import count_values, percent
 from tpld.commands.own.suspects import instance_ids, mixtures
 from tpld.data.sources import class_table
 from tpld.errors import ConfigError, DataError
@@ -285,6 +286,22 @@ def test_palettes_that_give_an_index_another_colour_are_not_guessed_at(tmp_path)
     assert (run(rows["x0"]), run(rows["x1"])) == (["r", "g", "b"], ["g", "r", "b"])
 
 
+@pytest.mark.parametrize("moved", [{0: BLUE, 1: RED, 2: GREEN}, {0: RED, 1: BLUE, 2: GREEN}])
+def test_palettes_of_source_and_target_that_swap_colours_are_not_guessed_at(tmp_path, moved):
+    for side, colors in (("source", {0: RED, 1: GREEN, 2: BLUE}), ("target", moved)):
+        for i in range(2):
+            picture(tmp_path / side / "images" / f"x{i}.png")
+            palette_png(tmp_path / side / "labels" / f"x{i}.png", stripes([0, 1, 2]), colors)
+    with pytest.raises(ConfigError, match=r"--palettes index.*--source-names, --target-names"):
+        found_in(answers(tmp_path))
+    by_index = found_in(answers(tmp_path, palettes="index"))
+    assert any("are read by index" in note for note in by_index.notes)
+    names = {"source_names": "#ff0000=r,#00ff00=g,#0000ff=b"}
+    rows = written(answers(tmp_path, **names, target_names=names["source_names"]))
+    shown = [{RED: "r", GREEN: "g", BLUE: "b"}[moved[i]] for i in range(3)]
+    assert run(decoded(rows, "target_val")["x1"]) == shown
+
+
 def test_palettes_that_only_look_different_are_read_by_index(tmp_path):
     _palettes(tmp_path, {0: RED, 1: GREEN, 2: BLUE}, {0: (9, 9, 9), 1: GREEN, 2: BLUE})
     found = found_in(answers(tmp_path))
@@ -356,3 +373,99 @@ def test_a_colour_that_one_of_many_files_has_is_a_class(tmp_path):
     assert class_table(config).names == ["b", "g", "r"]
     rows = decoded(config, "source_train")
     assert run(rows["x250"]) == ["r", "b"] and run(rows["x299"]) == ["r", "g"]
+
+
+def _one_band(name, path, values):
+    """A label file of one channel as this or that program writes it."""
+    if name.startswith("png"):
+        return write_few_bits(path, values, int(name[3:]))
+    kind = {"tif_int8": np.int8, "tif_uint8": np.uint8, "tif_uint16": np.uint16}
+    kind |= {"tif_int16": np.int16, "tif_int32": np.int32, "tif_float": np.float32}
+    band = values[..., None].astype(kind.get(name, np.uint8))
+    if name == "tif_infrared":
+        return write_tiff(path, band.repeat(2, -1), photometric=1, extra=(0,))
+    tags = {339: 2 if "_int" in name else 3 if "float" in name else 1}
+    return write_tiff(path, band, photometric=0 if name == "tif_inverted" else 1, tags=tags)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "png1",
+        "png2",
+        "png4",
+        "tif_uint8",
+        "tif_uint16",
+        "tif_int8",
+        "tif_int16",
+        "tif_int32",
+        "tif_float",
+        "tif_inverted",
+        "tif_infrared",
+    ],
+)
+def test_init_reads_a_label_file_as_training_does_or_converts_or_refuses_it(tmp_path, name):
+    """Whatever is converted or not: names are those of the values in the file."""
+    values = stripes([0, 1] if name == "png1" else [0, 1, 3])
+    names = "a,b" if name == "png1" else "a,b,c"
+    domain(tmp_path / "target", None, images=1)
+    suffix = ".png" if name.startswith("png") else ".tif"
+    picture(tmp_path / "source/images/x0.png")
+    file = tmp_path / "source/labels" / f"x0{suffix}"
+    file.parent.mkdir()
+    _one_band(name, file, values)
+    if name in ("tif_inverted", "tif_infrared"):
+        with pytest.raises(DataError, match=r"x0\.tif"):
+            found_in(answers(tmp_path, convert=tmp_path / "ids"))
+        return
+    asked = answers(tmp_path, source_names=names)
+    if not read_labels(file).plain:
+        with pytest.raises(DataError, match="--convert-labels"):
+            found_in(asked)
+        asked.convert = tmp_path / "ids"
+    assert run(decoded(written(asked), "source_train")["x0"]) == names.split(",")
+
+
+@pytest.mark.parametrize("named", [None, "#804080=road,#00008e=car"])
+@pytest.mark.parametrize("convert", [False, True])
+def test_soft_edges_of_more_colours_than_classes_can_be_are_named_as_such(tmp_path, named, convert):
+    """At once: not first when they have been sent to be converted."""
+    drawn = Image.new("RGB", (800, 600), (128, 64, 128))
+    draw = ImageDraw.Draw(drawn)
+    for i in range(8):
+        box = (90 * i, 60 * i, 90 * i + 120, 60 * i + 100)
+        draw.ellipse(box, fill=(0, 20 * i, 142), outline=(220, 30 * i, 30), width=12)
+    label = np.asarray(drawn.resize((400, 300), Image.Resampling.LANCZOS))
+    only_source(tmp_path, label)
+    asked = answers(tmp_path, source_names=named, convert=tmp_path / "ids" if convert else None)
+    with pytest.raises(DataError, match=r"soft edges.*#804080") as caught:
+        found_in(asked)
+    assert "--convert-labels" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["grey", "rgb", "deep"])
+def test_photographs_and_depth_maps_are_not_called_mixtures(tmp_path, form):
+    noise = np.random.default_rng(0)
+    smooth = np.add.outer(np.arange(64), np.arange(96)) + noise.integers(0, 9, (64, 96))
+    label = {
+        "grey": smooth.astype(np.uint8),
+        "rgb": noise.integers(0, 256, (64, 96, 3), np.uint8),
+        "deep": (smooth * 50).astype(np.uint16),
+    }[form]
+    only_source(tmp_path, label)
+    with pytest.raises(DataError, match="depth maps, photographs") as caught:
+        found_in(answers(tmp_path))
+    assert "soft edges" not in str(caught.value)
+
+
+def test_shares_read_as_numbers_and_absent_values_are_said(tmp_path):
+    assert [percent(x) for x in (100, 99.9, 99.4, 33.33, 0.123)] == [
+        "100",
+        "100",
+        "99",
+        "33",
+        "0.12",
+    ]
+    only_source(tmp_path, stripes([0, 1, 2]))
+    notes = found_in(answers(tmp_path, source_ignore="2,7,11")).notes
+    assert "source: 7, 11, which is to be ignored, is in no label file" in notes

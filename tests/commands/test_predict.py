@@ -106,6 +106,15 @@ def test_linked_folders_are_named_or_followed(trained, tmp_path, caplog):
     assert (tmp_path / "out" / "masks" / "more" / "b.png").exists()
 
 
+@pytest.mark.parametrize("place", ["..", "../../{name}", "more/../.."])
+def test_masks_do_not_go_beside_the_folder_of_the_images(trained, photos, place):
+    """`init` would take them for labels."""
+    out = photos / place.format(name=photos.parent.name)
+    with pytest.raises(ConfigError, match="would take predictions for labels"):
+        predict(trained[0], [photos], out, MASKS, CPU)
+    assert not (photos.parent / "masks").exists()
+
+
 @pytest.mark.parametrize("place", [".", "out", "deep/er", "../in"])
 def test_results_among_the_images_are_refused_before_anything_is_done(tmp_path, place, trained):
     images = tmp_path / "in"

@@ -109,6 +109,12 @@ def check_out(
                 "images are to be predicted: whoever reads that next would take masks for images. "
                 f"Give one beside it, such as {beside}"
             )
+        if folder.resolve().parent == where:
+            raise ConfigError(
+                f"--out {out} holds {folder}: masks/ would lie beside the images, and whoever "
+                "reads that next, as `tpld init` does, would take predictions for labels. Give a "
+                f"folder of its own, such as {out / 'predicted'}"
+            )
     results = {where / kind for kind in KINDS}
     for file in found.files.values():
         if not results.isdisjoint(file.resolve().parents):

@@ -106,7 +106,7 @@ def find_domains(
         raise DataError(
             f"no labels beside {found[0].images}. The source needs label files: give their folder "
             "(--source-labels), or name it 'labels' beside the images"
-            + _annotations(found[0].images, listing)
+            + (_annotations(found[0].images, listing) or _annotations(folder, listing))
         )
     return [domain for domain in found if domain.label_files or not want_labels]
 
@@ -172,6 +172,11 @@ def _labels(
         if group.given or (needed and tries):
             path, listing = tries[0]
             raise DataError(_no_pair(path, listing, stems))
+        notes.extend(
+            f"{path} looks like labels, but {_no_pair(path, listing, stems)}"
+            for path, listing in tries
+            if listing.names
+        )
         return _Labels(group.images)
     path, pairs = best
     others = [f"{other}" for other, _ in tries if other != path]

@@ -87,19 +87,33 @@ def _of_key(
     plain: list[str],
 ) -> Group | None:
     """What is in the folders of one key; None where nothing in them is an image."""
-    labels = [folder / name for name in sorted(folders) if roles[name] == "label"]
+    labelled = [name for name in sorted(folders) if roles[name] == "label"]
+    labels = [folder / name for name in labelled]
     named = sorted((f for f in folders if roles[f] == "image"), key=lambda f: (preference(f), f))
     part = "/".join(key)
     if not named:
         above = f"{part}/" if part else ""
         files = [f.removeprefix(above) for f in plain if f.startswith(above)]
-        return Group(folder / part, files, labels, part) if files else None
+        inner = _only_folder(files, [f for name in labelled for f in folders[name]], labelled)
+        files = [f.removeprefix(f"{inner}/") for f in files]
+        return Group(folder / part / inner, files, labels, part) if files else None
     first = named[0]
     files = [f.removeprefix(f"{first}/") for f in folders[first]]
     group = Group(folder / first, files, labels, part)
     if named[1:]:
         group.notes.append(f"images are those in {first}; left out: {', '.join(named[1:])}")
     return group
+
+
+def _only_folder(images: list[str], labels: list[str], folders: list[str]) -> str:
+    """The one folder that all images are in, such as `color` beside `masks`; empty where there are
+    several, or where the labels are in one that is called so, too."""
+    inner = {PurePosixPath(f).parts[0] if "/" in f else "" for f in images}
+    if len(inner) != 1:
+        return ""
+    only = inner.pop()
+    same = any(f.startswith(f"{name}/{only}/") for name in folders for f in labels)
+    return "" if same else only
 
 
 def _note_left_out(groups: list[Group], plain: list[str], places: dict[str, Place]) -> None:

@@ -13,7 +13,7 @@ from tpld.errors import DataError
 
 Form = Literal["index", "grey", "color"]
 # Tags of a TIFF.
-_BANDS, _SIGNS = 277, 339
+_INVERTED, _BANDS, _SIGNS = 262, 277, 339
 _PLAIN = {"L", "P", "I;16", "I"}
 
 
@@ -38,7 +38,7 @@ def read_labels(path: Path) -> Labels:
 
     Raises:
         DataError: it cannot be read, was compressed with loss, has several pages, transparent
-            pixels, more than 8 bits a colour, or fractions.
+            pixels, more than 8 bits a colour, values that are stored turned round, or fractions.
     """
     opened = Opened(path)
     with opened as picture:
@@ -57,8 +57,15 @@ def read_labels(path: Path) -> Labels:
                 f"{path} has 16 bits in each of several channels, which is no picture of classes "
                 "in colours. If one channel holds the ids, save it as a PNG of one channel"
             )
+        if opened.source.tags.get(_INVERTED) == 0:  # PIL turns its values round
+            raise DataError(
+                f"{path} is a TIFF in which the highest value is black (MinIsWhite), and programs "
+                "do not agree on what its values are. Save it as a PNG of 8 or 16 bits"
+            )
         signed = opened.source.tags.get(_SIGNS, 1) in (2, (2,)) and picture.mode == "L"
-        return _labels(path, picture, signed)
+        labels = _labels(path, picture, signed)
+        # As `decode_label` does: PIL has stretched grey values of 2 or 4 bits to 0..255.
+        return labels._replace(values=labels.values // opened.source.spread)
 
 
 def _refuse_lossy(path: Path, picture: Image.Image) -> None:
@@ -101,8 +108,7 @@ def _labels(path: Path, picture: Image.Image, signed: bool) -> Labels:
         return _of_rgb(np.asarray(picture))
     values = np.asarray(picture)
     if signed:  # PIL takes -1 in 8 bits for 255
-        values = values.view(np.int8)
-        plain = bool((values >= 0).all())
+        values, plain = values.view(np.int8), False
     if mode == "F":
         if not np.isfinite(values).all() or (values != np.round(values)).any():
             raise DataError(

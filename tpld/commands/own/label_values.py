@@ -63,8 +63,13 @@ class Values:
     def listed(self, values: Iterable[int]) -> str:
         """Values with their shares, those of most pixels first."""
         order = sorted(values, key=lambda v: -self.pixels.get(v, 0))
-        text = ", ".join(f"{self.shown(v)} ({self.share(v):.2g} %)" for v in order[:_SHOWN])
+        text = ", ".join(f"{self.shown(v)} ({percent(self.share(v))} %)" for v in order[:_SHOWN])
         return text + (f" and {len(order) - _SHOWN} more" if len(order) > _SHOWN else "")
+
+
+def percent(share: float) -> str:
+    """Two digits, and 100 where it rounds to that: `.2g` says 1e+02."""
+    return f"{share:.2g}" if share < 99.5 else f"{share:.0f}"
 
 
 class _Seen(NamedTuple):

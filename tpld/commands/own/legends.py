@@ -103,7 +103,15 @@ def read_legend(file: Path, sure: bool = True) -> Legend | None:
             return _of_csv(file, text)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return _of_lines(file, [line for line in lines if not line.startswith("#")])
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, KeyError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        csv.Error,
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+    ) as error:
         if not sure and isinstance(error, KeyError):
             return None
         raise DataError(
@@ -146,7 +154,7 @@ def _number(text: str, line: int) -> int:
         if number != int(number):
             raise ValueError
     except (ValueError, OverflowError):
-        raise ValueError(f"line {line}: '{text}' is no whole number") from None
+        raise ValueError(f"line {line}: '{text[:40]}' is no whole number") from None
     return int(number)
 
 

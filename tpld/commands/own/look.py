@@ -14,6 +14,7 @@ from tpld.commands.own.matching import Classes, Labelled, match, same_table
 from tpld.commands.own.naming import Given, Table, name_values
 from tpld.commands.own.public import recognise_public
 from tpld.commands.own.splits import Plan, plan_source, plan_target
+from tpld.commands.own.suspects import refuse_suspects, refuse_too_many
 from tpld.data.datasets import Dataset
 from tpld.data.table import IGNORE
 from tpld.errors import ConfigError, DataError
@@ -211,6 +212,9 @@ def _need_conversion(side: Side, answers: Answers) -> None:
     # Values outside of the range are named one by one; see `naming`.
     if values.form == "index" and any(not 0 <= v <= 65535 for v in values.pixels):
         return
+    # Whoever converts files that are no classes is refused next: say that at once.
+    named = answers.source_names if side.name == "source" else answers.target_names
+    (refuse_too_many if named or side.legend else refuse_suspects)(values, side.where)
     first = next(iter(values.first.values()))
     raise DataError(
         f"label files in {side.where} cannot be used as they are (first {first}): "
@@ -252,11 +256,41 @@ def _target(seen: Seen, source: Labelled, answers: Answers) -> Labelled:
     given = _given(side, answers)
     if given.names or given.legend:
         return Labelled("target", name_values(side.counted, given, void), side.counted)
+    _compare_palettes(seen, answers)
     table = _as_source(source, side, void)
     ignored = name_values(side.counted, given, void).ignored if given.ignore else []
     names = {value: name for value, name in table.names.items() if value not in ignored}
     table.names, table.ignored = names, sorted({*table.ignored, *ignored})
     return Labelled("target", table, side.counted)
+
+
+def _compare_palettes(seen: Seen, answers: Answers) -> None:
+    """Ask what the classes are where a colour has one index in the source, another in the target.
+
+    Raises:
+        ConfigError: so it is, and nobody has said that indices are meant.
+    """
+    ours, theirs = seen.source.counted, seen.target.counted
+    if ours is None or theirs is None or "color" in (ours.form, theirs.form):
+        return
+    at = {color: value for value, color in ours.colors.items()}
+    for value, color in sorted(theirs.colors.items()):
+        if value in ours.colors and ours.colors[value] != color and color in at:
+            said = (
+                f"index {value} is {_hex(ours.colors[value])} in the palettes of the source and "
+                f"{_hex(color)} in those of the target, which is index {at[color]} of the source"
+            )
+            if answers.palettes == "index":
+                theirs.notes.append(f"{said}. They are read by index")
+                return
+            raise ConfigError(
+                f"{said}. Do the values of both mean the same? Then say --palettes index; "
+                "otherwise name those of both: --source-names, --target-names"
+            )
+
+
+def _hex(color: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _as_source(source: Labelled, side: Side, void: bool) -> Table:

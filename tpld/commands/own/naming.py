@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tpld.commands.own.label_files import packed_of
-from tpld.commands.own.label_values import Values
+from tpld.commands.own.label_values import Values, percent
 from tpld.commands.own.legends import Legend, is_void, of_dataset, read_legend
 from tpld.commands.own.suspects import refuse_suspects, refuse_too_many
 from tpld.data.datasets import DATASETS
@@ -98,6 +98,10 @@ def name_values(values: Values, given: Given, void_255: bool = False) -> Table:
             table.notes.append(f"{legend.where} knows none of the values of {given.where}")
     _check_range(table, values, given)
     _note_255(table, values, given, void_255)
+    absent = sorted(ignored - set(values.pixels) - {IGNORE})
+    if absent:
+        shown = ", ".join(map(values.shown, absent))
+        table.notes.append(f"{given.side}: {shown}, which is to be ignored, is in no label file")
     for value, name in table.names.items():
         color = values.colors.get(value)
         if color and any(color):
@@ -262,8 +266,8 @@ def _check_range(table: Table, values: Values, given: Given) -> None:
     if unsaid or (strange and not given.converting):
         v = (unsaid or strange)[0]
         raise DataError(
-            f"value {v} holds {values.share(v):.2g} % of the pixels of {given.where} (first in "
-            f"{values.first[v]}) and is outside of 0..65535. Say what it stands for, such as "
+            f"value {v} holds {percent(values.share(v))} % of the pixels of {given.where} (first "
+            f"in {values.first[v]}) and is outside of 0..65535. Say what it stands for, such as "
             f"{_ignore_option(given)}={v} for no class, and write files without it: "
             "--convert-labels FOLDER"
         )
@@ -272,10 +276,11 @@ def _check_range(table: Table, values: Values, given: Given) -> None:
 def _note_255(table: Table, values: Values, given: Given, void_255: bool) -> None:
     unsaid = IGNORE in values.pixels and IGNORE not in table.names and IGNORE not in table.ignored
     if values.form == "index" and unsaid and not void_255:
-        example = ",".join(f"{v}={n}" for v, n in list(table.names.items())[:2])
+        pairs = [f"{v}={n}" for v, n in table.names.items()]
+        example = ",".join(pairs if len(pairs) <= 4 else [*pairs[:2], "..."])
         table.notes.append(
-            f"{given.side}: value 255 holds {values.share(IGNORE):.2g} % of the pixels and is "
-            f"ignored; if it is a class, name it: {given.option} {example},...,255=NAME"
+            f"{given.side}: value 255 holds {percent(values.share(IGNORE))} % of the pixels and is "
+            f"ignored; if it is a class, name it: {given.option} {example},255=NAME"
         )
 
 

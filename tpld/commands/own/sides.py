@@ -136,8 +136,9 @@ def _spare_suffix(folder: Path, files: list[str], double: list[list[str]], found
         return masks[0]
     out = min(spare, key=lambda s: (s.lower() not in (".jpg", ".jpeg"), s))
     found.notes.append(
-        f"{shown(first[0])} and {shown(first[1])} are two images of one name, as are those of "
-        f"{len(double) - 1} other names: *{out} is left out"
+        f"{shown(first[0])} and {shown(first[1])} are two images of one name"
+        + (f", as are those of {len(double) - 1} other names" if len(double) > 1 else "")
+        + f": *{out} is left out"
     )
     return out
 

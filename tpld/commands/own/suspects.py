@@ -28,14 +28,7 @@ def refuse_suspects(values: Values, where: str) -> None:
     named = "If they are classes all the same, name each of them (--source-names, --target-names)"
     mixed = mixtures(values)
     if mixed:
-        others = [v for v in values.pixels if v not in mixed]
-        raise DataError(
-            f"{len(mixed)} of {len(values.pixels)} values of the label files in {where} are rare "
-            "and occur only at borders between others: they were mixed by resizing, drawing with "
-            "soft edges (antialiasing) or lossy compression, and are no classes. Frequent values: "
-            f"{values.listed(others)}. Make the files again with nearest-neighbour resizing and "
-            f"hard edges. {named}"
-        )
+        raise DataError(f"{_said_of_mixed(values, mixed, where)} {named}")
     instances = instance_ids(values)
     if instances:
         raise DataError(
@@ -46,6 +39,26 @@ def refuse_suspects(values: Values, where: str) -> None:
     refuse_too_many(values, where)
 
 
+def _said_of_mixed(values: Values, mixed: set[int], where: str) -> str:
+    """What values at borders alone are: mixtures of others, or a picture where these are few."""
+    others = [v for v in values.pixels if v not in mixed]
+    if sum(map(values.share, others)) < 50:
+        return (
+            f"{len(mixed)} of {len(values.pixels)} values of the label files in {where} are rare "
+            "and have no areas of their own: these are no classes. Are they depth maps, "
+            "photographs or probabilities? --source-labels and --target-labels name the folder of "
+            "class ids."
+        )
+    what = "colours" if values.form == "color" else "values"
+    return (
+        f"{len(mixed)} of {len(values.pixels)} {what} of the label files in {where} are rare "
+        "and occur only at borders between others: they were mixed by resizing, drawing with "
+        "soft edges (antialiasing) or lossy compression, and are no classes. Frequent values: "
+        f"{values.listed(others)}. Make the files again with nearest-neighbour resizing and "
+        "hard edges."
+    )
+
+
 def refuse_too_many(values: Values, where: str) -> None:
     """Refuse more values than there can be classes.
 
@@ -53,6 +66,9 @@ def refuse_too_many(values: Values, where: str) -> None:
         DataError: there are more than 254.
     """
     if len(values.pixels) > _MOST:
+        mixed = mixtures(values)
+        if mixed:
+            raise DataError(_said_of_mixed(values, mixed, where))
         what = "colours" if values.form == "color" else "values"
         raise DataError(
             f"the label files in {where} hold {len(values.pixels)} {what}: these are no classes "
