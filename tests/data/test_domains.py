@@ -12,6 +12,7 @@ from PIL import Image
 from tests.conftest import blocks, save_png
 from tpld.config import load_config
 from tpld.data.cache import Cache, write_cache
+from tpld.data.datasets import DATASETS
 from tpld.data.sources import class_table, folders_of, has_truth, list_files, list_items
 from tpld.errors import ConfigError, DataError
 from tpld.stages.check import check_data
@@ -146,6 +147,24 @@ def test_nothing_in_common_is_refused_with_what_to_write(tmp_path):
     target["values"] = {1: "Strasse", 2: "Auto", 3: "Himmel"}
     with pytest.raises(ConfigError, match=r"0 classes in common by name.*Write data\.classes"):
         class_table(config_of(source, target))
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_mapping_the_wrong_way_round_is_named_as_one(tmp_path, side):
+    source, target = add_domain(tmp_path, "a", (1, 2, 3)), add_domain(tmp_path, "b", (1, 2, 3))
+    target["values"] = {1: "Strasse", 2: "Auto", 3: "Himmel"}
+    domain, other = (source, target) if side == "source" else (target, source)
+    domain["map"] = dict(zip(domain["values"].values(), other["values"].values(), strict=True))
+    with pytest.raises(ConfigError, match=rf"data\.{side}\.map.*is no label of this domain"):
+        class_table(config_of(source, target))
+
+
+@pytest.mark.parametrize("kind", sorted(DATASETS))
+def test_labels_of_a_public_data_set_are_not_replaced_without_its_images(kind):
+    domain = {"kind": kind, "root": "x", "labels": "mine"}
+    with pytest.raises(ConfigError, match="only together with `images`"):
+        config_of({"kind": "gta5", "root": "x"}, domain)
+    config_of({"kind": "gta5", "root": "x"}, {**domain, "images": "own"})
 
 
 def test_255_is_a_class_where_the_table_names_it(tmp_path):
