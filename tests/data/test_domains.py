@@ -16,6 +16,7 @@ from tpld.data.datasets import DATASETS
 from tpld.data.sources import class_table, folders_of, has_truth, list_files, list_items
 from tpld.errors import ConfigError, DataError
 from tpld.stages.check import check_data
+from tpld.training.source import SourceBatches
 
 NAMES = ("road", "car", "sky")
 
@@ -81,6 +82,9 @@ def test_an_unlabelled_target_beside_a_labelled_one(two, tmp_path, limit):
     assert (cache.label(0) == blocks(32, 48, 0)).all()
     assert (cache.label(4) == 255).all()
     assert list_files(config, "target_val").names == ["c/2"]
+    # The oracle, which trains on such a cache, draws labelled images alone.
+    batches = SourceBatches(cache, config.source_training, seed=0)
+    assert {batches.stream[i] for i in range(1000)} == {0, 1, 2}
 
 
 def test_targets_without_any_labels_have_no_truth(two):

@@ -60,8 +60,7 @@ def export_annotations(
         domain: of several domains of the target the one that `images` are of.
 
     Raises:
-        ConfigError: no folder of images, none of several domains, or an optional package is
-            missing.
+        ConfigError: no folder or domain of images, or an optional package is missing.
         DataError: an image of the store is not in the folder.
         StoreError: no whole label store.
     """
