@@ -18,7 +18,7 @@ from tests.commands.own import (
 )
 from tests.conftest import save_png
 from tpld.commands.init import class_table as shown_table
-from tpld.commands.own.legends import read_legend
+from tpld.commands.own.legends import of_dataset, read_legend
 from tpld.data.datasets import CLASSES
 from tpld.data.sources import class_table
 from tpld.errors import ConfigError, DataError
@@ -94,7 +94,7 @@ def test_unnamed_values_mean_the_same_only_where_most_are_the_same(tmp_path, sou
             found_in(answers(tmp_path))
         return
     found = found_in(answers(tmp_path))
-    assert any("taken to mean what they mean in the source" in note for note in found.notes)
+    assert any("each is taken for what it is in the source" in note for note in found.notes)
     assert (9 not in target) or any("values 9 (33 %) occur" in note for note in found.notes)
     classes = [v for v in source if v != 255]
     rows = decoded(written(answers(tmp_path)), "target_val")["x1"]
@@ -252,3 +252,9 @@ def test_two_public_data_sets_need_no_classes(tmp_path):
     assert [config.data.source[0].kind, config.data.target[0].kind] == ["gta5", "cityscapes"]
     assert config.data.classes is None
     assert len(class_table(config).names) == 19
+
+
+def test_a_data_set_with_classes_of_its_own_keeps_their_names():
+    table = of_dataset("idd_lite").by_value
+    assert table[2] == "living thing" and len(set(table.values())) == 7
+    assert of_dataset("cityscapes").by_value[4] == "void"

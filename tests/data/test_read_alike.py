@@ -47,6 +47,8 @@ def odd(empty_folders: Folders) -> Folders:
             with Image.open(root / "images" / f"{name}.png") as picture:
                 size = decode_image(Path(picture.filename)).shape[:2]
             Image.fromarray(np.full(size, 7, np.uint8)).save(root / "labels" / f"{name}.png")
+            with (root / "images" / f"{name}.png").open("ab") as file:
+                file.write(domain.encode())  # past the end, so that no target image is a source's
     return empty_folders
 
 

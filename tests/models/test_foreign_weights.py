@@ -351,6 +351,10 @@ NO_WEIGHTS = {
     "a zip": (archive(weights__w="x"), "it is a zip archive. Unpack it"),
     "a program": (scripted(), "it is a TorchScript archive, a program. Where you trust it, open"),
     "cut short": (saved()[:-100], "its end is missing, or it is damaged"),
+    "with a damaged table": (
+        saved().replace(b"PK\x01\x02", b"PK\x01\x03"),
+        "its end is missing, or it is damaged",
+    ),
     "old, cut short": (
         saved(_use_new_zipfile_serialization=False)[:500],
         "it is damaged, or no file of weights",

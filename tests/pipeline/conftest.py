@@ -128,8 +128,8 @@ def project(tmp_path):
     for domain in ("source", "target"):
         for kind in ("images", "labels"):
             (tmp_path / domain / kind).mkdir(parents=True)
-        for name in ("a", "b"):
-            Image.new("RGB", (64, 48), (90, 90, 90)).save(
+        for grey, name in enumerate(("a", "b"), start=90 if domain == "source" else 92):
+            Image.new("RGB", (64, 48), (grey, grey, grey)).save(
                 tmp_path / domain / "images" / f"{name}.png"
             )
             Image.new("L", (64, 48), 1).save(tmp_path / domain / "labels" / f"{name}.png")

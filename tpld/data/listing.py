@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from tpld.errors import DataError
@@ -23,6 +24,7 @@ _ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"
 _FILMS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v"}
 _TEXTS = {".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".md"}
 _SHOWN = 5
+_DIGITS = re.compile("([0-9]+)")
 
 
 @dataclass
@@ -132,17 +134,20 @@ def shown(name: str) -> str:
 
 def natural(name: str) -> tuple[object, ...]:
     """Sort key by which f2 comes before f10, folder by folder; unequal names have unequal keys."""
-    parts = [
-        tuple(
-            (0, len(number := part.lstrip("0")), number)
-            if part[0] in "0123456789"
-            else (1, 0, part)
-            for part in re.split("([0-9]+)", folder)
-            if part
-        )
-        for folder in name.split("/")
-    ]
-    return (*parts, ((2, 0, name),))
+    folder, _, file = name.rpartition("/")
+    return (*_folder_key(folder), _key(file), (name,))
+
+
+@lru_cache(maxsize=1024)
+def _folder_key(folder: str) -> tuple[tuple[object, ...], ...]:
+    return tuple(_key(part) for part in folder.split("/")) if folder else ()
+
+
+def _key(part: str) -> tuple[object, ...]:
+    """Text and numbers in turn, so that keys of any two names can be compared."""
+    pieces: list[object] = [*_DIGITS.split(part)]
+    pieces[1::2] = [(len(n), n) for n in (str(digits).lstrip("0") for digits in pieces[1::2])]
+    return tuple(pieces)
 
 
 def twins(names: Iterable[str]) -> list[tuple[str, str]]:

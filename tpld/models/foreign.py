@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PosixPath
@@ -132,10 +133,11 @@ def _shapes(path: Path) -> dict[str, Tensor]:
 
 def _check_zip(path: Path, where: str) -> None:
     """What `torch.save` writes is a zip archive of a kind of its own."""
-    if not zipfile.is_zipfile(path):
-        raise ConfigError(f"{where}: its end is missing, or it is damaged. {_AGAIN}")
-    with zipfile.ZipFile(path) as archive:
-        names = {name.split("/", 1)[-1] for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.split("/", 1)[-1] for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error):
+        raise ConfigError(f"{where}: its end is missing, or it is damaged. {_AGAIN}") from None
     if "constants.pkl" in names:
         raise ConfigError(
             f"{where}: it is a TorchScript archive, a program. {_converted('torch.jit.load')}"

@@ -52,7 +52,6 @@ def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
     _check_subsets(config, class_table(config))
     listed = _listed(config)
     _check_disjoint(listed)
-    check_copies(config, listed)
     shapes: set[tuple[int, int]] = set()
     for split, items in listed.items():
         problems += [f"{split}: {problem}" for problem in check_names(items)]
@@ -82,6 +81,7 @@ def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
         shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise DataError(f"{len(problems)} files cannot be used:\n{shown}{more}")
+    check_copies(config, listed)
     check_counts(config, rows)
     write_csv(pd.DataFrame(rows, columns=["split", "images", "class", "pixels"]), out)
     return shapes

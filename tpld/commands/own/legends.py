@@ -17,6 +17,7 @@ from tpld.errors import DataError
 RGB = tuple[int, int, int]
 # What stands for no class, as tools write it.
 VOID = {"unlabelled", "unlabeled", "void", "ignore", "ignored", "ignore_label", "__ignore__"}
+_FEW = 5
 _FILES = (
     "classes.csv", "labelmap.txt", "class_dict.csv", "codes.txt", "classes.json", "legend.json",
     "names.json", "labels.json", "id2label.json",
@@ -65,10 +66,15 @@ def find_legend(folders: Iterable[Path]) -> Legend | None:
 
 
 def of_dataset(kind: str) -> Legend:
-    """The label table of a public data set, by the classes that its labels stand for."""
-    legend = Legend(DATASETS[kind].title)
-    for label in DATASETS[kind].labels:
-        name = label.stands_for or "void"
+    """The label table of a public data set, by the classes that its labels stand for.
+
+    Where hardly any of its labels is one of Cityscapes' classes (IDD-Lite), they have their own
+    names; elsewhere such labels are void.
+    """
+    legend, labels = Legend(DATASETS[kind].title), DATASETS[kind].labels
+    own = sum(label.stands_for is not None for label in labels) < _FEW
+    for label in labels:
+        name = label.stands_for or (label.name if own else "void")
         legend.by_value[label.id] = name
         if label.color:
             legend.by_color[packed_of(label.color)] = name

@@ -268,7 +268,10 @@ def same_table(source: Labelled, values: Values, void: bool) -> Table:
         {v: n for v, n in source.table.names.items() if v in seen},
         sorted({*source.table.ignored, *only}),
         dict(source.table.colors),
-        ["target: its label values are taken to mean what they mean in the source"],
+        [
+            "target: nobody names its label values, so each is taken for what it is in the source. "
+            "If the two were labelled by different lists, that is wrong: use --target-names"
+        ],
     )
     if only:
         table.notes.append(
