@@ -176,11 +176,34 @@ def test_the_form_of_before_is_the_same_configuration(folders):
         assert old.image_suffix == [".png"]
 
 
-def test_both_forms_at_once_are_refused(folders):
-    now = {**folders.tree["data"]}
+@pytest.mark.parametrize("key", ["source", "target", "classes"])
+@pytest.mark.parametrize("kind", ["folder", "city", None])
+def test_both_forms_at_once_are_refused(folders, key, kind):
+    # As two files are that are laid over each other, whichever of them is the older.
+    now = folders.tree["data"][key]
     before(folders.tree)
-    folders.tree["data"]["source"] = now["source"]
-    assert "source and the older kind, folder or datasets are both given" in message(folders.tree)
+    folders.tree["data"] |= {key: now, "kind": kind}
+    if kind is None:
+        del folders.tree["data"]["kind"]
+    text = message(folders.tree)
+    assert f"{key} and, of a form of before, {'kind, ' * bool(kind)}folder.source.images" in text
+    assert "Write data.source.train for data.folder.source.train" in text
+
+
+@pytest.mark.parametrize("over", [{}, {"source": {"kind": "gta5", "root": "x"}}])
+@pytest.mark.parametrize(
+    ("older", "named"),
+    [
+        ({"folder": {"source": {"train": "a.txt"}}}, "folder.source.train"),
+        ({"datasets": {"target": {"root": "x"}}}, "datasets.target.root"),
+        ({"folder": {"ignored_ids": [3]}}, "folder.ignored_ids"),
+        ({"folder": None}, "folder"),
+    ],
+)
+def test_a_part_of_the_form_of_before_is_never_dropped(older, named, over):
+    text = message({"data": older | over})
+    assert named in text
+    assert "of a form of before" in text
 
 
 def test_values_cannot_change_after_loading():

@@ -12,8 +12,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.commands.annotation_files import write
 from tpld.cli import app
 from tpld.commands.export_annotations import FILES, export_annotations
+from tpld.commands.export_labels import export_labels
 from tpld.commands.import_labels import import_labels
 from tpld.data.annotations import brush, labelstudio, recognise
 from tpld.data.annotations.coco import runs_of_text
@@ -259,6 +261,31 @@ def test_images_are_found_by_what_their_names_begin_with(tmp_path):
     export_annotations(store, tmp_path / "out", "cvat", tmp_path / "images")
     tree = ET.parse(tmp_path / "out" / FILES["cvat"]).getroot()
     assert [e.get("name") for e in tree.iter("image")] == ["aachen/a_1_leftImg8bit.png"]
+
+
+@pytest.mark.parametrize("tool", [*TOOLS, "index"])
+def test_each_domain_is_exported_by_itself(tmp_path, tool):
+    """Images of two domains have the same names: only the domain tells which file one is."""
+    maps = {
+        f"{d}/f{i}.png": np.full((4, 5), n, np.uint8) for n, d in enumerate("ab") for i in (1, 2)
+    }
+    maps |= {"b/c/f3.png": np.uint8([[0, 1]])}
+    store = make_store(tmp_path / "labels.zarr", maps, ["road", "car"])
+    write(tmp_path / "data" / "target_train" / "domains.json", {"a": {}, "b": {}})
+    mine = {name.removeprefix("b/"): label for name, label in maps.items() if name[0] == "b"}
+    images = make_images(tmp_path / "images", mine)
+    if tool == "index":
+        export_labels(store, tmp_path / "back", suffix=".png", domain="b")
+    else:
+        with pytest.raises(ConfigError, match="--domain, one of a, b"):
+            export_annotations(store, tmp_path / "out", tool, images)
+        with pytest.raises(ConfigError, match="Known here: a, b"):
+            export_annotations(store, tmp_path / "out", tool, images, domain="c")
+        export_annotations(store, tmp_path / "out", tool, images, domain="b")
+        import_labels(tmp_path / "out", tmp_path / "back", names=["road", "car"], images=images)
+    assert len(list((tmp_path / "back").rglob("*.png"))) == len(mine)
+    for name, label in mine.items():
+        assert np.array_equal(read(tmp_path / "back", name), label), name
 
 
 def test_a_bar_for_the_score_leaves_labels_out(made, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from tpld.config import Config, load_config
+from tpld.dag.files import DataFiles
 from tpld.dag.settings import _KEYS, Stage, settings_of
 from tpld.methods import parse_method
 
@@ -204,3 +205,16 @@ def test_what_the_models_own_network_changes_does_not_reach_another():
     config = load_config({**BASE, "networks": networks, "methods": ["cbst", "cbst@small"]})
     assert settings_of(config, "train_round", "cbst")["self_training.learning_rate"] == 0.1
     assert settings_of(config, "train_round", "cbst@small")["self_training.learning_rate"] == 5e-5
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_colours_decode_and_train_nothing_again_and_weights_check_nothing(folders, side):
+    before = DataFiles(load_config(folders.tree))
+    for entry in folders.tree["data"]["classes"]:
+        entry["color"] = [1, 2, 3]
+    colored = DataFiles(load_config(folders.tree))
+    folders.tree["data"][side]["weight"] = 9
+    weighed = DataFiles(load_config(folders.tree))
+    split = f"{side}_train"
+    assert before.keys(split) == colored.keys(split) != weighed.keys(split)
+    assert before.checked() == colored.checked() == weighed.checked()

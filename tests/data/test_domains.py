@@ -12,9 +12,11 @@ from PIL import Image
 from tests.conftest import blocks, save_png
 from tpld.config import load_config
 from tpld.data.cache import Cache, write_cache
+from tpld.data.datasets import DATASETS
 from tpld.data.sources import class_table, folders_of, has_truth, list_files, list_items
 from tpld.errors import ConfigError, DataError
 from tpld.stages.check import check_data
+from tpld.training.source import SourceBatches
 
 NAMES = ("road", "car", "sky")
 
@@ -80,6 +82,9 @@ def test_an_unlabelled_target_beside_a_labelled_one(two, tmp_path, limit):
     assert (cache.label(0) == blocks(32, 48, 0)).all()
     assert (cache.label(4) == 255).all()
     assert list_files(config, "target_val").names == ["c/2"]
+    # The oracle, which trains on such a cache, draws labelled images alone.
+    batches = SourceBatches(cache, config.source_training, seed=0)
+    assert {batches.stream[i] for i in range(1000)} == {0, 1, 2}
 
 
 def test_targets_without_any_labels_have_no_truth(two):
@@ -146,6 +151,24 @@ def test_nothing_in_common_is_refused_with_what_to_write(tmp_path):
     target["values"] = {1: "Strasse", 2: "Auto", 3: "Himmel"}
     with pytest.raises(ConfigError, match=r"0 classes in common by name.*Write data\.classes"):
         class_table(config_of(source, target))
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_mapping_the_wrong_way_round_is_named_as_one(tmp_path, side):
+    source, target = add_domain(tmp_path, "a", (1, 2, 3)), add_domain(tmp_path, "b", (1, 2, 3))
+    target["values"] = {1: "Strasse", 2: "Auto", 3: "Himmel"}
+    domain, other = (source, target) if side == "source" else (target, source)
+    domain["map"] = dict(zip(domain["values"].values(), other["values"].values(), strict=True))
+    with pytest.raises(ConfigError, match=rf"data\.{side}\.map.*is no label of this domain"):
+        class_table(config_of(source, target))
+
+
+@pytest.mark.parametrize("kind", sorted(DATASETS))
+def test_labels_of_a_public_data_set_are_not_replaced_without_its_images(kind):
+    domain = {"kind": kind, "root": "x", "labels": "mine"}
+    with pytest.raises(ConfigError, match="only together with `images`"):
+        config_of({"kind": "gta5", "root": "x"}, domain)
+    config_of({"kind": "gta5", "root": "x"}, {**domain, "images": "own"})
 
 
 def test_255_is_a_class_where_the_table_names_it(tmp_path):

@@ -97,6 +97,10 @@ def export_labels(
     images: Annotated[
         Path | None, typer.Option(help="coco, cvat, labelstudio: folder of the target images.")
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(help="Of a target of several domains, the images of the one of this name."),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(help="labelstudio: what stands before names.  [/data/local-files/?d=]"),
@@ -124,9 +128,10 @@ def export_labels(
     if form in (Form.INDEX, Form.COLOR):
         if images or address:
             raise ConfigError("--images and --address belong to --format coco, cvat, labelstudio")
-        show(tool(store, out, form.value, suffix, min_score, known), json)
+        show(tool(store, out, form.value, suffix, min_score, known, domain), json)
         return
     if suffix or (address and form is not Form.LABELSTUDIO):
         option = "--suffix" if suffix else "--address"
         raise ConfigError(f"{option} means nothing to --format {form.value}: leave it out")
-    show(export_annotations(store, out, form.value, images, address, min_score, known), json)
+    page = export_annotations(store, out, form.value, images, address, min_score, known, domain)
+    show(page, json)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tpld.commands.export_labels import kept, shares
+from tpld.commands.of_domain import Chosen, domains_of_store, images_of
 from tpld.commands.palette import colors_of, write_legend
 from tpld.commands.show import Page
 from tpld.compute.overlap import overlap
@@ -41,6 +42,7 @@ def export_annotations(
     address: str | None = None,
     min_score: float = 0.0,
     config: Config | None = None,
+    domain: str | None = None,
 ) -> Page:
     """Write a label store as one file of an annotation tool, and ``classes.csv`` beside it.
 
@@ -54,15 +56,17 @@ def export_annotations(
         images: folder of the images that are to be annotated: names and sizes come from there.
         address: what stands before names in Label Studio's tasks; None: its local files.
         min_score: leave out labels whose `score` in the store is below.
-        config: where colours come from; None: the experiment around the store.
+        config: where colours and domains come from; None: the experiment around the store.
+        domain: of several domains of the target the one that `images` are of.
 
     Raises:
-        ConfigError: no folder of images, or an optional package is missing.
+        ConfigError: no folder or domain of images, or an optional package is missing.
         DataError: an image of the store is not in the folder.
         StoreError: no whole label store.
     """
     store = Labels(path)
-    names, sizes = _images(store, images, form)
+    chosen = _one_domain(store, domain, config)
+    names, sizes = _images(store, chosen.names, images, form)
     colors = colors_of(store.classes, path, config)
     counts = np.zeros(256, np.int64)
 
@@ -73,12 +77,12 @@ def export_annotations(
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         partial = stack.enter_context(replacing(out / FILES[form]))
-        tick = stack.enter_context(progress("exporting labels", len(store)))
+        tick = stack.enter_context(progress("exporting labels", len(names)))
         file = stack.enter_context(partial.open("w", encoding="utf-8"))
         writer = _writer(form, file, store.classes, colors, address)
         overlap(
-            len(store),
-            lambda i: kept(store, i, min_score),
+            len(names),
+            lambda i: kept(store, chosen.places[i], min_score),
             fitted,
             lambda i, label: writer.add(names[i], label),
             tick,
@@ -87,8 +91,9 @@ def export_annotations(
     if form == "labelstudio":
         write_text(out / labelstudio.CONFIG, labelstudio.labeling_config(store.classes, colors))
     write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
-    resized = sum(store.size(i) != size for i, size in enumerate(sizes))
-    return _page(store, out / FILES[form], form, counts, resized)
+    pairs = zip(chosen.places, sizes, strict=True)
+    resized = sum(store.size(place) != size for place, size in pairs)
+    return _page(store, out / FILES[form], form, counts, (resized, len(names)))
 
 
 def _resized(label: np.ndarray, size: Size) -> np.ndarray:
@@ -99,19 +104,32 @@ def _resized(label: np.ndarray, size: Size) -> np.ndarray:
     return np.asarray(Image.fromarray(label).resize((width, height), Image.Resampling.NEAREST))
 
 
-def _images(store: Labels, folder: Path | None, form: Tool) -> tuple[list[str], list[Size]]:
-    """Names with suffix, and sizes, of the images of a store."""
+def _one_domain(store: Labels, domain: str | None, config: Config | None) -> Chosen:
+    """The images of one domain: others, in folders of their own, may have files of their names."""
+    several = domains_of_store(store, config)
+    if several and domain is None:
+        raise ConfigError(
+            f"{store.path} is of {len(several)} domains, whose images lie in a folder each: give "
+            f"--domain, one of {', '.join(several)}, and its folder as --images; once a domain"
+        )
+    return images_of(store, domain, config)
+
+
+def _images(
+    store: Labels, wanted: list[str], folder: Path | None, form: Tool
+) -> tuple[list[str], list[Size]]:
+    """Names with suffix, and sizes, of the wanted images of a store."""
     if folder is None:
         raise ConfigError(
             f"--format {form} needs --images FOLDER, the images that are to be annotated: the file "
             "names them with their suffix, and has labels of their size"
         )
     there = ImageFolder(folder)
-    found = [there.find_begun(name) for name in store.names]
-    missing = [name for name, file in zip(store.names, found, strict=True) if file is None]
+    found = [there.find_begun(name) for name in wanted]
+    missing = [name for name, file in zip(wanted, found, strict=True) if file is None]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(store)} images of {store.path} are not below {folder}, or "
+            f"{len(missing)} of {len(wanted)} images of {store.path} are not below {folder}, or "
             f"several there are called so; first '{missing[0]}' (there: '{there.names[0]}'). Give "
             "the folder of the target images"
         )
@@ -132,10 +150,12 @@ def _writer(
     return labelstudio.Writer(file, classes, labelstudio.LOCAL if address is None else address)
 
 
-def _page(store: Labels, file: Path, form: Tool, counts: np.ndarray, resized: int) -> Page:
+def _page(
+    store: Labels, file: Path, form: Tool, counts: np.ndarray, resized: tuple[int, int]
+) -> Page:
     """What was written, where it goes next, and the share of each class."""
     labelled, table = shares(store, counts)
     facts = {"file": str(file), "next": _NEXT[form], "labelled %": labelled}
-    if resized:
-        facts["brought to the size of the image"] = f"{resized} of {len(store)} label maps"
-    return Page(f"{len(store)} images of pseudo labels for {form}", facts, {"classes": table})
+    if resized[0]:
+        facts["brought to the size of the image"] = f"{resized[0]} of {resized[1]} label maps"
+    return Page(f"{resized[1]} images of pseudo labels for {form}", facts, {"classes": table})

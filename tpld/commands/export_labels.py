@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tpld.commands.of_domain import images_of
 from tpld.commands.palette import colors_of, write_color, write_index, write_legend
 from tpld.commands.show import Page
 from tpld.compute.overlap import overlap
@@ -32,6 +33,7 @@ def export_labels(
     suffix: str | None = None,
     min_score: float = 0.0,
     config: Config | None = None,
+    domain: str | None = None,
 ) -> Page:
     """Write a PNG for each image of a label store, and ``classes.csv``, which says what it holds.
 
@@ -42,16 +44,18 @@ def export_labels(
             ``color``: RGB, black where unlabelled.
         suffix: what follows the image's name; None: Cityscapes' of that form.
         min_score: leave out labels whose `score` in the store is below.
-        config: where colours come from; None: the experiment around the store.
+        config: where colours and domains come from; None: the experiment around the store.
+        domain: of several domains of the target one, whose name then stands before no image's.
 
     Raises:
         StoreError: no whole label store.
-        ConfigError: a suffix that is not one of a PNG.
+        ConfigError: a suffix that is not one of a PNG, or no such domain.
     """
     suffix = SUFFIXES[form] if suffix is None else suffix
     if not suffix.endswith(".png"):
         raise ConfigError(f"--suffix is '{suffix}'; the files are PNGs, so it must end in .png")
     store = Labels(path)
+    places, names = images_of(store, domain, config)
     colors = colors_of(store.classes, path, config)
     write = write_index if form == "index" else write_color
     counts = np.zeros(256, np.int64)
@@ -60,16 +64,16 @@ def export_labels(
         counts[:] += np.bincount(label.ravel(), minlength=256)
         return label
 
-    with progress("exporting labels", len(store)) as tick:
+    with progress("exporting labels", len(names)) as tick:
         overlap(
-            len(store),
-            lambda i: kept(store, i, min_score),
+            len(names),
+            lambda i: kept(store, places[i], min_score),
             count,
-            lambda i, label: write(label, colors, out / f"{store.names[i]}{suffix}"),
+            lambda i, label: write(label, colors, out / f"{names[i]}{suffix}"),
             tick,
         )
     write_legend(store.classes, list(range(len(store.classes))), colors, out / "classes.csv")
-    return _page(store, out, suffix, form, counts)
+    return _page(store, out, suffix, form, counts, len(names))
 
 
 def kept(store: Labels, i: int, min_score: float) -> np.ndarray:
@@ -87,7 +91,9 @@ def shares(store: Labels, counts: np.ndarray) -> tuple[float, pd.DataFrame]:
     return 100 * float(counts[:IGNORE].sum()) / total, pd.DataFrame(table)
 
 
-def _page(store: Labels, out: Path, suffix: str, form: Format, counts: np.ndarray) -> Page:
+def _page(
+    store: Labels, out: Path, suffix: str, form: Format, counts: np.ndarray, images: int
+) -> Page:
     """What was written: the files, what their values mean, and the share of each class."""
     last = len(store.classes) - 1
     values = {
@@ -96,4 +102,4 @@ def _page(store: Labels, out: Path, suffix: str, form: Format, counts: np.ndarra
     }
     labelled, table = shares(store, counts)
     facts = {"files": f"{out}/<image>{suffix}", "values": values[form], "labelled %": labelled}
-    return Page(f"{len(store)} label files below {out}", facts, {"classes": table})
+    return Page(f"{images} label files below {out}", facts, {"classes": table})

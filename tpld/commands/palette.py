@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tpld.config import Config
+from tpld.config import Config, load_config
 from tpld.data.datasets import CLASSES
 from tpld.data.sources import IGNORE, ClassTable, class_table
 from tpld.data.table import spread_colors
+from tpld.errors import ConfigError
 from tpld.stages.common import write_csv
 from tpld.stores.atomic import replacing
 
@@ -38,8 +39,12 @@ def colors_of(classes: list[str], store: Path, config: Config | None = None) -> 
 
 
 def _table_above(store: Path) -> ClassTable | None:
-    """The class table beside the decoded source images of the experiment that a store lies in."""
+    """The class table of the experiment around a store: of its configuration, else its data."""
     for folder in store.absolute().parents:
+        try:  # decoded images keep the colours that they were decoded with
+            return class_table(load_config(folder / "config.yaml"))
+        except ConfigError:
+            pass
         file = folder / "data" / "source_train" / "domains.json"
         if file.is_file():
             first = next(iter(json.loads(file.read_text(encoding="utf-8")).values()))

@@ -100,6 +100,11 @@ class Domain(Section):
             raise ValueError("kind 'folder' needs `images`, the folder of the images")
         if public and self.root is None and self.images is None:
             raise ValueError(f"kind '{self.kind}' needs `root`, the folder of the data set")
+        if public and self.labels is not None and self.images is None:
+            raise ValueError(
+                f"`labels` replaces a folder of kind '{self.kind}' only together with `images`, "
+                "the folder of the images that they are of. Give both, or neither"
+            )
         if self.kind == "folder" and self.labels and not self.values:
             raise ValueError(
                 "`labels` needs `values`, what the values of its files stand for, such as "

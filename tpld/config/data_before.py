@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 _HOW = "Write data.source and data.target instead (docs/configuration.md)"
+_PRESENT = (
+    "Write data.source.train for data.folder.source.train or data.datasets.source.train, and so "
+    "on; for folder.classes `values: {0: road}` in each domain, and `ignored` for "
+    "folder.ignored_ids; leave out `kind`: a domain has its own, and without domains it is the city"
+)
+_OLD = {"kind", "folder", "datasets"}
 
 
 def of_before(tree: Any) -> Any:
@@ -14,26 +20,47 @@ def of_before(tree: Any) -> Any:
     ``datasets``. What is wrong in it otherwise is left to the checks of the present form.
 
     Raises:
-        ValueError: both forms are mixed, or the section of the kind is missing.
+        ValueError: both forms are mixed, or the kind or its section is missing.
     """
-    if not isinstance(tree, dict) or not {"kind", "folder", "datasets"} & set(tree):
+    if not isinstance(tree, dict) or not _OLD & set(tree):
         return tree
-    rest = {key: value for key, value in tree.items() if key not in ("kind", "folder", "datasets")}
-    kind = tree.get("kind", "city")
+    rest = {key: value for key, value in tree.items() if key not in _OLD}
+    mixed = [key for key in ("source", "target", "classes") if rest.get(key) is not None]
+    if mixed:
+        raise ValueError(_mixed(mixed, tree))
+    if "kind" not in tree:  # what it would mean was left to another file
+        raise ValueError(
+            f"{', '.join(_keys(tree))} is of a form of before, whose data.kind is missing, perhaps "
+            f"because the file that it is laid over has the present form. {_PRESENT}"
+        )
+    kind = tree["kind"]
     if kind not in ("city", "folder", "datasets"):
         raise ValueError(f"kind is {kind!r}; it was one of city, folder and datasets. {_HOW}")
     if kind == "city":  # which is what is left out now
         return rest
-    mixed = sorted({"source", "target", "classes"} & set(rest))
-    if mixed:
-        raise ValueError(
-            f"{', '.join(mixed)} and the older kind, folder or datasets are both given, perhaps in "
-            f"two files that are laid over each other. {_HOW}"
-        )
     section = tree.get(kind)
     if not isinstance(section, dict):
         raise ValueError(f"kind is '{kind}', but data.{kind} is missing")
     return rest | (_of_folder(section) if kind == "folder" else _sides(section))
+
+
+def _mixed(present: list[str], tree: dict[str, Any]) -> str:
+    """What to say where keys of both forms stand, of which none may be dropped without a word."""
+    return (
+        f"{', '.join(present)} and, of a form of before, {', '.join(_keys(tree))} are both given, "
+        f"perhaps in two files that are laid over each other. {_PRESENT}"
+    )
+
+
+def _keys(tree: dict[str, Any]) -> list[str]:
+    """The keys of the form of before that are given, down to those of a domain."""
+    found = ["kind"] if "kind" in tree else []
+    for kind in ("folder", "datasets"):
+        section = tree.get(kind, {})
+        for key, value in section.items() if isinstance(section, dict) else ():
+            inner = list(value) if isinstance(value, dict) else []
+            found += [f"{kind}.{key}.{name}" for name in inner] or [f"{kind}.{key}"]
+    return found or sorted(_OLD & set(tree))
 
 
 def _sides(section: dict[str, Any]) -> dict[str, Any]:

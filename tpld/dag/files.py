@@ -74,10 +74,17 @@ class DataFiles:
         return [
             self.config.data.cache_gib,
             [
-                [f.domain, f.weight, f.exif, f.resize, f.table.to_json()]
+                [f.domain, f.weight, f.exif, f.resize, f.table.meaning()]
                 for f in folders_of(self.config, split)
             ],
         ]
+
+    def checked(self) -> list[Any]:
+        """Keys that the check depends on: domains but for weights, and classes but for colours."""
+        data = self.config.data
+        sides = (data.source, data.target)
+        domains = [[domain.model_dump(exclude={"weight"}) for domain in side] for side in sides]
+        return [domains, [entry.name for entry in data.classes or []]]
 
     def _extent(self, *splits: Split) -> Extent:
         """How many images some splits have together, and their size."""

@@ -216,6 +216,13 @@ class Cache:
         """Height and width of image i in pixels."""
         return int(self._rows[i, 0]), int(self._rows[i, 1])
 
+    @property
+    def labelled_groups(self) -> list[Group]:
+        """The groups of domains with labels; all where the cache was written without labels."""
+        labels = self._sources["labels"]
+        found = [group for group in self.groups if labels[int(group.images[0])]]
+        return found or self.groups
+
     def domain(self, i: int) -> str:
         """Name of the domain of image i, one of `domains`."""
         return self._domain[i]

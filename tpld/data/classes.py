@@ -78,11 +78,20 @@ def _common(data: Data) -> list[str]:
     if set(names.values()) <= set(CLASSES) and all(d.kind in DATASETS for d in data.source):
         names = {name: name for name in CLASSES if name in names.values()}
     if len(names) < 2:
+        _must_name_labels(data)
         raise ConfigError(
             f"source and target have {len(names)} classes in common by name; at least two are "
             "needed. Write data.classes, and say with `map` which labels of a domain each class is"
         )
     return list(names.values())
+
+
+def _must_name_labels(data: Data) -> None:
+    """Refuse a `map` of labels that do not exist, such as one the wrong way round."""
+    for side, domains in (("source", data.source), ("target", data.target)):
+        for place, domain in enumerate(domains):
+            where = f"data.{side}" + (f".{place}" if len(domains) > 1 else "")
+            map_labels(list(domain.map), labels_of(domain), domain.map, where)
 
 
 def table_of(domain: Domain, classes: dict[str, RGB], where: str) -> ClassTable:

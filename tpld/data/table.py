@@ -57,6 +57,11 @@ class ClassTable:
         palette[: len(self.colors)] = self.colors
         return palette
 
+    def meaning(self) -> str:
+        """What decoded labels depend on, as text: all but colours for pictures and messages."""
+        kept = ("names", "values", "ignored", "reader", "file_colors")
+        return json.dumps({name: getattr(self, name) for name in kept})
+
     def to_json(self) -> str:
         """The table as text."""
         return json.dumps({**asdict(self), "colors": self.colors.tolist()})

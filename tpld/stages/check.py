@@ -125,10 +125,10 @@ def _warn_of_sizes(split: Split, folders: Folders, sizes: Counter[tuple[int, int
     if folders.size and others:
         (height, width), count = next(iter(others.items()))
         logging.getLogger("tpld").warning(
-            "%s: %d of %d images are not %dx%d pixels as the data set's own, for example %d of "
-            "%dx%d: figures will not compare with those of the original images",
-            split, sum(others.values()), sizes.total(), folders.size[1], folders.size[0],
-            count, width, height,
+            "%s: %d of %d images of '%s' are not %dx%d pixels as the data set's own, for example "
+            "%d of %dx%d: figures will not compare with those of the original images",
+            split, sum(others.values()), sizes.total(), folders.domain, folders.size[1],
+            folders.size[0], count, width, height,
         )  # fmt: skip
 
 

@@ -46,7 +46,8 @@ class SourceBatches(Dataset[Batch]):
     ) -> None:
         self.cache, self.section, self.seed = cache, section, seed
         self.slots = processes.slots(section.batch_size)
-        self.stream = Stream(cache.groups, seed)
+        # The oracle's cache has images of domains without labels, too: they teach nothing.
+        self.stream = Stream(cache.labelled_groups, seed)
 
     def __len__(self) -> int:
         return self.section.steps

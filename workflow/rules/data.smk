@@ -43,7 +43,7 @@ rule check_data:
         **needs("check_data", *files.splits()),
     params:
         files=[files.fingerprint(split, "image", "label") for split in files.splits()],
-        settings=[cfg.get(f"data.{key}") for key in ("source", "target", "classes")],
+        settings=files.checked(),
         code=behind("check"),
     message:
         "checking every image and label"

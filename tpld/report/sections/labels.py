@@ -39,8 +39,9 @@ def labels_section(experiment: Experiment) -> Section:
 
 def _caption(judged: bool) -> str:
     text = (
-        "Density is the share of the pixels that carry a pseudo label. Confident labels are those "
-        "of the base method, voted ones what neighbours added in iteration 1, 2, 3 of phase 1; "
+        "Density is the share of the pixels that carry a pseudo label, of those with ground truth "
+        "if there is any. Confident labels are those of the base method, "
+        "voted ones what neighbours added in iteration 1, 2, 3 of phase 1; "
         "phase 2 labels every pixel of the easy images, and its bars count these images alone."
     )
     if judged:

@@ -9,6 +9,7 @@ import yaml
 
 from tpld.dag.changes import changes_of
 from tpld.dag.rows import phase1_rounds, phase2_rounds
+from tpld.data.folders import folders_of
 from tpld.data.sources import has_split
 from tpld.data.splits import SPLITS
 from tpld.methods import parse_method, recipe_class
@@ -126,15 +127,26 @@ def _class_table(experiment: Experiment, check: pd.DataFrame | None) -> Table:
         assert check is not None
         part = check[check["split"] == split].set_index("class")["pixels"]
         shares[split] = 100 * part / max(int(part.sum()), 1)
+    # Where domains have label tables of their own, a column each.
+    tables = {
+        f"{split.split('_')[0]} {folders.domain}": folders.table.values  # noqa: PD011, no table of pandas
+        for split in ("source_train", "target_train")
+        for folders in folders_of(experiment.config, split)
+        if folders.labels
+    }
+    first = next(iter(tables.values()))
+    if all(values == first for values in tables.values()):
+        tables = {"label files": first}
     rows = [
         [
             Cell(name, swatch=experiment.color(name)),
-            number(str(file_id)),
+            *(number(", ".join(map(str, values[place])) or "–") for values in tables.values()),
             *(number(f"{shares[split].get(name, 0.0):.2f}") for split in splits),
         ]
-        for name, file_id in zip(experiment.classes.names, experiment.classes.ids, strict=True)
+        for place, name in enumerate(experiment.classes.names)
     ]
-    header = [Cell("Class"), number("Id in label files"), *(number(f"{s} %") for s in splits)]
+    ids = [number(f"Id in {where}") for where in tables]
+    header = [Cell("Class"), *ids, *(number(f"{s} %") for s in splits)]
     note = "Percentages are shares of the labelled pixels of a split." if splits else ""
     return Table(header, rows, title=f"The {len(rows)} classes", note=note)
 
