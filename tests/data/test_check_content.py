@@ -85,6 +85,20 @@ def test_images_of_one_size_that_differ_in_a_byte_are_no_copies(folders, caplog)
     assert checked(folders, caplog) == []
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp"])
+def test_a_copy_in_other_bytes_is_a_copy(folders, suffix):
+    """Saved anew, without loss: in another format, or compressed in another way."""
+    copied(folders, "target", "t0", "target", "copy")
+    path = images(folders, "target") / "copy.png"
+    with Image.open(path) as image:
+        image.load()
+    path.unlink()
+    image.save(path.with_suffix(suffix), **{"lossless": True} if suffix == ".webp" else {})
+    folders.split("target", "train", "t0", "t1")
+    folders.split("target", "val", "copy")
+    assert "1 of 1 images of target_val are copies of images of target_train" in refused(folders)
+
+
 @pytest.mark.parametrize("how", ["one folder", "copies", "copies under other names"])
 def test_a_source_that_is_its_target_is_refused(folders, how):
     source = images(folders, "source")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,7 @@ def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
     listed = _listed(config)
     _check_disjoint(listed)
     shapes: set[tuple[int, int]] = set()
+    pixels: dict[Split, list[bytes]] = {split: [] for split in listed}
     for split, items in listed.items():
         problems += [f"{split}: {problem}" for problem in check_names(items)]
         every = folders_of(config, split)
@@ -62,6 +64,7 @@ def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
             counts = np.zeros(256, np.int64)
             checked = pool.map(_check, items, [every[item.domain] for item in items])
             for done, (item, found) in enumerate(zip(items, checked, strict=True), start=1):
+                pixels[split].append(found.digest)
                 if found.problem:
                     problems.append(f"{split}: {found.problem}")
                 else:
@@ -81,7 +84,7 @@ def check_data(config: Config, out: Path) -> set[tuple[int, int]]:
         shown = "\n".join(f"  - {problem}" for problem in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise DataError(f"{len(problems)} files cannot be used:\n{shown}{more}")
-    check_copies(config, listed)
+    check_copies(config, listed, pixels)
     check_counts(config, rows)
     write_csv(pd.DataFrame(rows, columns=["split", "images", "class", "pixels"]), out)
     return shapes
@@ -171,25 +174,36 @@ def _check_disjoint(listed: dict[Split, list[Item]]) -> None:
 
 
 class _Found(NamedTuple):
-    """A problem or None; the image's size and the label's pixel counts, before any resizing."""
+    """What one image and its label are, before any resizing.
+
+    Attributes:
+        problem: why they cannot be used, or None.
+        size: height and width.
+        counts: int64 (256,), pixels of each class.
+        remarks: what is worth a word.
+        digest: of the image's size and pixels; empty where it cannot be read.
+    """
 
     problem: str | None
     size: tuple[int, int]
     counts: np.ndarray
     remarks: list[Remark]
+    digest: bytes
 
 
 def _check(item: Item, folders: Folders) -> _Found:
     counts, size = np.zeros(256, np.int64), (0, 0)
     remarks: list[Remark] = []
+    digest = b""
     try:
         image = decode_image(item.image, turn=folders.exif, remarks=remarks)
         size = (image.shape[0], image.shape[1])
+        digest = hashlib.blake2b(image.tobytes(), key=str(size).encode()).digest()
         if item.label is not None:
             label = decode_label(item.label, folders.table, turn=folders.exif)
             if label.shape != image.shape[:2]:
                 raise unequal_sizes(item.image, size, item.label, label.shape, folders.exif)
             counts = np.bincount(label.ravel(), minlength=256)
     except DataError as error:
-        return _Found(str(error), size, counts, remarks)
-    return _Found(None, size, counts, remarks)
+        return _Found(str(error), size, counts, remarks, digest)
+    return _Found(None, size, counts, remarks, digest)

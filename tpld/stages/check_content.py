@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from tpld.config import Config, Data
 from tpld.data.sources import Folders, Item, folders_of
@@ -24,8 +21,17 @@ _SMALLEST = 2
 _SHOWN = 5
 
 
-def check_copies(config: Config, listed: Mapping[Split, Sequence[Item]]) -> None:
-    """Compare the images of different splits by what is in their files.
+def check_copies(
+    config: Config,
+    listed: Mapping[Split, Sequence[Item]],
+    pixels: Mapping[Split, Sequence[bytes]],
+) -> None:
+    """Compare the images of different splits by their pixels.
+
+    Args:
+        config: the configuration.
+        listed: images of each split.
+        pixels: a digest of each of these images, as it is decoded.
 
     Raises:
         DataError: an image to evaluate on is a copy of one that is trained on (of a public data
@@ -33,7 +39,7 @@ def check_copies(config: Config, listed: Mapping[Split, Sequence[Item]]) -> None
     """
     log = logging.getLogger("tpld")
     for train, val in _APART:
-        copies = _copies(listed.get(train, ()), listed.get(val, ()))
+        copies = _copies(listed, pixels, train, val)
         if not copies:
             continue
         said = (
@@ -44,8 +50,8 @@ def check_copies(config: Config, listed: Mapping[Split, Sequence[Item]]) -> None
             log.warning("%s; the data set is as its authors distribute it", said)
         else:
             raise DataError(f"{said}; remove them from one of the two")
-    source, target = listed.get("source_train", ()), listed.get("target_train", ())
-    copies = _copies(source, target)
+    target = listed.get("target_train", ())
+    copies = _copies(listed, pixels, "source_train", "target_train")
     if copies and len(copies) == len(target):
         raise DataError(
             f"all {len(target)} images of target_train are images of source_train, too: "
@@ -59,40 +65,17 @@ def check_copies(config: Config, listed: Mapping[Split, Sequence[Item]]) -> None
         )  # fmt: skip
 
 
-def _copies(first: Sequence[Item], second: Sequence[Item]) -> list[tuple[Item, Item]]:
-    """Images of the second list, each with one of the first that has the same bytes.
-
-    Only files of one size are read.
-    """
-    by_size: defaultdict[int, list[Item]] = defaultdict(list)
-    for item in first:
-        by_size[_bytes(item.image)].append(item)
-    alike = [item for item in second if _bytes(item.image) in by_size]
-    sizes = {_bytes(item.image) for item in alike}
-    known = {digest: item for item, digest in _digests(i for size in sizes for i in by_size[size])}
-    return [(item, known[digest]) for item, digest in _digests(alike) if digest in known]
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # said by the check of the file itself
-        return -1
-
-
-def _digests(items: Iterable[Item]) -> list[tuple[Item, bytes]]:
-    several = list(items)
-    with ThreadPoolExecutor() as pool:
-        found = list(pool.map(_digest, [item.image for item in several]))
-    return [(item, digest) for item, digest in zip(several, found, strict=True) if digest]
-
-
-def _digest(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "blake2b").digest()
-    except OSError:
-        return b""
+def _copies(
+    listed: Mapping[Split, Sequence[Item]],
+    pixels: Mapping[Split, Sequence[bytes]],
+    first: Split,
+    second: Split,
+) -> list[tuple[Item, Item]]:
+    """Images of the second split, each with one of the first that has the same pixels."""
+    pairs = zip(pixels.get(first, ()), listed.get(first, ()), strict=True)
+    known = {digest: item for digest, item in pairs if digest}
+    others = zip(pixels.get(second, ()), listed.get(second, ()), strict=True)
+    return [(item, known[digest]) for digest, item in others if digest in known]
 
 
 def _pairs(copies: Sequence[tuple[Item, Item]]) -> str:
