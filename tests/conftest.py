@@ -1,6 +1,7 @@
 """Tiny data sets in folders: PNGs of a few pixels, whose colours say what their labels are."""
 
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Folders:
             "data": {
                 "source": self._domain("source"),
                 "target": self._domain("target"),
-                "classes": CLASSES,
+                "classes": deepcopy(CLASSES),  # tests change them
             },
             "model": {
                 "name": "deeplabv2_resnet18",
@@ -76,7 +77,7 @@ class Folders:
         return {
             "images": str(folder / "images"),
             "labels": str(folder / "labels"),
-            "values": VALUES,
+            "values": dict(VALUES),
             "ignored": [0],
         }
 

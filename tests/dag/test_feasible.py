@@ -152,11 +152,11 @@ def test_where_nothing_is_trained_or_written_down_there_is_nothing_to_lose(made)
     root = made.root / "results" / "tiny"
     with pytest.raises(ConfigError):
         check_origin(made.config())
-    record = (root / "data" / "domains.json").read_text()
+    record = (root / "data" / "origin.json").read_text()
     for damaged in ("", "{", "[]", "{}", json.dumps({"source": 1, "target": None})):
-        (root / "data" / "domains.json").write_text(damaged)
+        (root / "data" / "origin.json").write_text(damaged)
         check_origin(made.config())
-    (root / "data" / "domains.json").write_text(record)
+    (root / "data" / "origin.json").write_text(record)
     (root / "source" / "seed0" / "model.safetensors").unlink()
     check_origin(made.config())
 

@@ -228,7 +228,7 @@ def test_shrunk_copies_are_used_with_a_warning(root, tmp_path, caplog):
         record.getMessage() for record in caplog.records if "not compare" in record.getMessage()
     ]
     assert len(warned) == 2
-    assert "target_val: 1 of 1 images are not 2048x1024 pixels" in warned[1]
+    assert "target_val: 1 of 1 images of 'cityscapes' are not 2048x1024 pixels" in warned[1]
     table = pd.read_csv(tmp_path / "check.csv").set_index(["split", "class"])["pixels"]
     assert table["source_train", "car"] == 48 and table["target_train", "terrain"] == 96
 

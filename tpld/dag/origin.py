@@ -13,7 +13,7 @@ from tpld.errors import ConfigError
 from tpld.section import Section
 from tpld.stores.atomic import replacing
 
-_FILE = "domains.json"
+_FILE = "origin.json"
 
 
 class _Origin(Section):
