@@ -131,7 +131,7 @@ def test_results_do_not_go_over_images(trained, tmp_path, monkeypatch):
     predict(trained[0], [image], tmp_path / ".", MASKS, CPU)
     masks = (tmp_path / "masks" / "a.png").read_bytes()
     with pytest.raises(ConfigError, match=r"would be replaced\. Give another folder"):
-        predict(trained[0], [tmp_path / "masks"], tmp_path, MASKS, CPU, overwrite=True)
+        predict(trained[0], [tmp_path / "masks" / "a.png"], tmp_path, MASKS, CPU, overwrite=True)
     assert (tmp_path / "masks" / "a.png").read_bytes() == masks
     with pytest.raises(ConfigError, match=r"is a file\. Give a folder"):
         predict(trained[0], [image.parent], tmp_path / "in" / "a.png", MASKS, CPU)
