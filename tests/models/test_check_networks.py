@@ -99,3 +99,18 @@ def test_an_image_that_is_too_small_for_the_network_is_found(size):
 
 def test_no_result_of_the_check_of_the_data_rests_on_networks():
     assert not [name for name in _closure("tpld.stages.check") if name.startswith("tpld.models")]
+
+
+@pytest.mark.parametrize(("there", "said"), [(False, 1), (True, 0)])
+def test_weights_that_training_would_download_are_named(tmp_path, monkeypatch, caplog, there, said):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    if there:
+        file.parent.mkdir(parents=True)
+        file.touch()
+    with caplog.at_level("WARNING", "tpld"):
+        check_networks(
+            config(model={"name": "deeplabv2_resnet18", "weights": "DEFAULT"}), {(64, 64)}
+        )
+    named = [r.getMessage() for r in caplog.records if "training will download" in r.getMessage()]
+    assert len(named) == said and all(file.name in line for line in named)

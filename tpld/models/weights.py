@@ -75,6 +75,17 @@ def check_initial(config: Config, num_classes: int, heads: Heads = "single") -> 
     return network
 
 
+def still_to_download(network: Network, weights: str) -> str | None:
+    """Address of torchvision's weights of that name, where this machine does not have them yet."""
+    if weights == "random" or network.check_own(weights):
+        return None
+    entry = _enum(network).get(network.file_of(weights))
+    if entry is None:
+        return None
+    there = Path(torch.hub.get_dir(), "checkpoints", Path(entry.url).name)
+    return None if there.exists() else entry.url
+
+
 def _enum(network: Network) -> dict[str, Any]:
     """torchvision's weights by name; the backbone's own enum comes first."""
     enums = [torchvision.models.get_model_weights(name) for name in network.pretrained]

@@ -20,7 +20,7 @@ from tpld.errors import ConfigError
 from tpld.methods import Method, parse_method, recipe_class
 from tpld.models.batchnorm import Policy, batch_norm_modes
 from tpld.models.network import Heads, Network
-from tpld.models.weights import check_initial
+from tpld.models.weights import check_initial, still_to_download
 
 Size = tuple[int, int]
 
@@ -48,6 +48,7 @@ def check_networks(config: Config, sizes: Collection[Size]) -> None:
             image is too small for a network.
     """
     classes, done = len(class_table(config).names), set[str]()
+    missing: set[str | None] = set()
     for row in map(parse_method, config.methods):
         mine = config.of(row.name)
         trainings = _trainings(mine, row)
@@ -62,11 +63,15 @@ def check_networks(config: Config, sizes: Collection[Size]) -> None:
                     network.random_norms = frozenset()
                 _train(network, training, mine.model.name)
             network = check_initial(mine, classes)
+            missing |= {still_to_download(network, mine.model.weights)}
             _predict(network.eval(), mine, sizes)
         except ConfigError as error:
             where = f"networks.{row.network}: " if row.network in config.networks else ""
             raise ConfigError(f"{where}{error}") from None
-    logging.getLogger("tpld").info("%d networks and their weights fit", len(done))
+    log = logging.getLogger("tpld")
+    log.info("%d networks and their weights fit", len(done))
+    for address in sorted(filter(None, missing)):
+        log.warning("%s is not on this machine: training will download it", address)
 
 
 def _trainings(config: Config, row: Method) -> list[_Training]:
