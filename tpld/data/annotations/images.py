@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from PIL import Image
-
 from tpld.data.annotations.base import Size
+from tpld.data.listing import IMAGES, image_files, nothing_there
+from tpld.data.opened import Opened, image_size
+from tpld.data.scan import composed
 from tpld.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
-_ORIENTATION, _QUARTER_TURNS = 0x0112, range(5, 9)
 # What Label Studio puts before the name of a file that is uploaded.
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
@@ -33,20 +30,16 @@ def looks(path: Path) -> Looks:
     Raises:
         DataError: it cannot be read.
     """
-    try:
-        with Image.open(path) as picture:
-            orientation = int(picture.getexif().get(_ORIENTATION, 1))
-            height, width = picture.height, picture.width
-    except Exception as error:  # PIL raises whatever its decoders stumble over
-        raise DataError(f"{path} is no image that can be read ({error}). Replace it") from None
-    turned = orientation in _QUARTER_TURNS
-    return Looks((width, height) if turned else (height, width), orientation)
+    opened = Opened(path, load=False)
+    with opened:
+        orientation = opened.orientation()
+    return Looks(image_size(path), orientation)
 
 
 def stem_of(name: str) -> str:
     """A name without the suffix of an image; a name such as ``frame.001`` has none."""
     suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in SUFFIXES else name
+    return name.removesuffix(suffix) if suffix.lower() in IMAGES else name
 
 
 class ImageFolder:
@@ -63,19 +56,19 @@ class ImageFolder:
         self.folder = folder
         if not folder.is_dir():
             raise DataError(f"{folder} is no folder. Give the folder that holds the images")
-        self.names = sorted(_images(folder))
-        if not self.names:
-            raise DataError(f"no image below {folder}. Looked for {', '.join(SUFFIXES)}")
-        strange = [name for name in self.names if not _is_unicode(name)]
-        if strange:
+        listing = image_files(folder, follow_links=True)
+        self.names = listing.names
+        if listing.not_utf8:
             raise DataError(
-                f"{len(strange)} file names below {folder} are not UTF-8, first {strange[0]!a}. "
-                "Rename them (convmv -t utf8)"
+                f"{len(listing.not_utf8)} file names below {folder} are not UTF-8, first "
+                f"'{listing.not_utf8[0]}'. Rename them (convmv -t utf8)"
             )
-        self._exact = {_nfc(name): name for name in self.names}
-        self._by_stem = _grouped((_nfc(stem_of(name)), name) for name in self.names)
-        self._by_file = _grouped((PurePosixPath(_nfc(stem_of(n))).name, n) for n in self.names)
-        uploaded = ((PurePosixPath(_nfc(stem_of(n))).name, n) for n in self.names)
+        if not self.names:
+            raise DataError(nothing_there(listing))
+        self._exact = {composed(name): name for name in self.names}
+        self._by_stem = _grouped((composed(stem_of(name)), name) for name in self.names)
+        self._by_file = _grouped((PurePosixPath(composed(stem_of(n))).name, n) for n in self.names)
+        uploaded = ((PurePosixPath(composed(stem_of(n))).name, n) for n in self.names)
         self._by_upload = _grouped((_UPLOADED.sub("", file), name) for file, name in uploaded)
 
     def find(self, name: str) -> str | None:
@@ -84,7 +77,7 @@ class ImageFolder:
         The path as it is; else without suffix; else as far as it agrees from its end on, so that
         ``images/a.jpg`` finds ``a.jpg``; else the name of the file alone.
         """
-        wanted = _nfc(name)
+        wanted = composed(name)
         if wanted in self._exact:
             return self._exact[wanted]
         parts = PurePosixPath(stem_of(wanted)).parts
@@ -105,30 +98,10 @@ class ImageFolder:
         """As `find`; else the one image whose name goes on after it, as ``_leftImg8bit`` does."""
         found = self.find(name)
         if found is None:
-            wanted = _nfc(name)
-            begun = [n for n in self.names if re.match(rf"{re.escape(wanted)}[._-]", _nfc(n))]
+            wanted = composed(name)
+            begun = [n for n in self.names if re.match(rf"{re.escape(wanted)}[._-]", composed(n))]
             found = begun[0] if len(begun) == 1 else None
         return found
-
-
-def _images(folder: Path) -> Iterable[str]:
-    for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in files:
-            if not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES:
-                yield (Path(where) / file).relative_to(folder).as_posix()
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _nfc(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
