@@ -177,3 +177,21 @@ def test_a_cache_is_known_by_its_pixels(folders):
     folders.add("source", "s1", np.zeros((32, 48), np.uint8))
     other = fingerprint(folders.cache("source_train").folder)
     assert len({before, swapped, other}) == 3
+
+
+def test_a_cache_of_an_earlier_version_is_one_domain(folders):
+    cache = folders.cache("source_train")
+    path = cache.folder / "index.csv"
+    pd.read_csv(path, dtype=str).drop(columns=["domain", "weight"]).to_csv(path, index=False)
+    (cache.folder / "domains.json").unlink()
+    before = Cache(cache.folder, cache.table)
+    assert [group.images.tolist() for group in before.groups] == [list(range(len(cache)))]
+    assert (before.label(0) == cache.label(0)).all()
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}', '{"a": {}}', "null"])
+def test_damaged_rules_of_domains_are_refused(folders, text):
+    cache = folders.cache("source_train")
+    (cache.folder / "domains.json").write_text(text)
+    with pytest.raises(StoreError, match="is no cache of decoded images"):
+        Cache(cache.folder, cache.table)

@@ -36,6 +36,7 @@ Kind = Literal["images", "labels"]
 _CHANNELS: dict[Kind, int] = {"images": 3, "labels": 1}
 _SOURCES: dict[Kind, str] = {"images": "image", "labels": "label"}
 _CHECKSUMS: dict[Kind, str] = {"images": "image_crc32", "labels": "label_crc32"}
+_TEXTS = ("name", "image", "label", "domain")
 Window = tuple[slice, slice]
 FULL: Window = (slice(None), slice(None))
 
@@ -135,7 +136,9 @@ class Group(NamedTuple):
 
 
 def _groups(index: pd.DataFrame) -> tuple[list[str], list[Group]]:
-    """The domain of each image, and the images of each domain."""
+    """The domain of each image, and the images of each domain; one where none is written down."""
+    if "domain" not in index:  # decoded by an earlier version
+        return [""] * len(index), [Group(np.arange(len(index)), 1.0)]
     names = [str(name) for name in index["domain"]]
     found: dict[str, list[int]] = {}
     for i, name in enumerate(names):
@@ -167,9 +170,7 @@ class Cache:
             self.index = pd.read_csv(
                 self.folder / "index.csv",
                 keep_default_na=False,
-                dtype=dict.fromkeys(
-                    ("name", "image", "label", "domain"), str
-                ),  # 0001 is a name, not a number
+                dtype=dict.fromkeys(_TEXTS, str),  # 0001 is a name, not a number
             )
             self._rows = self.index[["height", "width", "offset"]].to_numpy(np.int64)
             self._sums = self.index[[*_CHECKSUMS.values()]].to_numpy(np.int64)
@@ -177,7 +178,14 @@ class Cache:
             self.domains = list(dict.fromkeys(self._domain))
             self._sources = {kind: self.index[name].tolist() for kind, name in _SOURCES.items()}
             self.names: list[str] = [str(name) for name in self.index["name"]]
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+        ) as error:
             raise StoreError(
                 f"{folder} is no cache of decoded images ({error}). Rerun `tpld prepare`"
             ) from None
