@@ -153,13 +153,15 @@ def test_codes_of_masks_are_inverse(mask):
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 90), st.integers(1, 90))))
 def test_cocos_text_of_runs_is_taken_apart(mask):
-    masks = pytest.importorskip("pycocotools.mask")
+    from pycocotools import mask as masks
+
     text = masks.encode(np.asfortranarray(mask, np.uint8))["counts"].decode()
     assert runs_of_text(text) == runs_of(mask.T.ravel()).tolist()
 
 
 def test_cocos_text_of_long_runs_is_taken_apart():
-    masks = pytest.importorskip("pycocotools.mask")
+    from pycocotools import mask as masks
+
     mask = np.zeros((700, 900), np.uint8, order="F")
     mask[:, 300:800], mask[5, 10], mask[:, 850] = 1, 1, 1
     assert runs_of_text(masks.encode(mask)["counts"].decode()) == runs_of(mask.T.ravel()).tolist()
@@ -191,7 +193,8 @@ def test_a_brush_of_single_values_is_read():
 
 
 def test_pycocotools_finds_the_same_pixels(made, tmp_path):
-    coco = pytest.importorskip("pycocotools.coco")
+    from pycocotools import coco
+
     store, images = made
     export_annotations(store, tmp_path, "coco", images)
     tree = coco.COCO(str(tmp_path / FILES["coco"]))

@@ -72,8 +72,10 @@ def test_what_is_refused_is_what_training_would_refuse(images, portion, step, ro
             easy = split_by_confidence(names, list(range(images)), share)
             places = [names.index(name) for name in easy]
             hard = [place for place in range(images) if place not in places]
-            target = SimpleNamespace(groups=[Group(np.arange(images), 1.0)])
-            data: Any = Phase2Data(target, None, None, places, hard)  # type: ignore[arg-type]
+            # Of the images, their groups alone are asked for.
+            target: Any = SimpleNamespace(groups=[Group(np.arange(images), 1.0)])
+            nothing: Any = None
+            data = Phase2Data(target, nothing, nothing, places, hard)
             Phase2Batches(data, settings.phase2, settings.self_training, number, 0)
 
     try:

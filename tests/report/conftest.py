@@ -11,8 +11,9 @@ from PIL import Image
 
 from tpld.config import Config, load_config
 from tpld.dag.layout import Layout, parse_round
-from tpld.data.cache import write_cache
+from tpld.data.cache import Kind, write_cache
 from tpld.data.sources import folders_of, has_truth, list_items
+from tpld.data.splits import Split
 from tpld.evaluation.confusions import confusions_to_table
 from tpld.report.networks import Predicted, from_logits
 from tpld.report.sections import examples, hard
@@ -94,10 +95,13 @@ def _write_data(config: Config, root: Path) -> None:
     (root / "source.txt").write_text("source")
     (root / "val.txt").write_text("val")
     layout = Layout(config)
-    judged = ("images", "labels") if has_truth(config, "target_val") else ("images",)
-    for split, kinds in (("target_train", ("images",)), ("target_val", judged)):
-        items = list_items(config, split)  # type: ignore[arg-type]
-        write_cache(Path(layout.data(split)), items, kinds, folders_of(config, split), 1)  # type: ignore[arg-type]
+    judged: tuple[Kind, ...] = (
+        ("images", "labels") if has_truth(config, "target_val") else ("images",)
+    )
+    splits: dict[Split, tuple[Kind, ...]] = {"target_train": ("images",), "target_val": judged}
+    for split, kinds in splits.items():
+        items = list_items(config, split)
+        write_cache(Path(layout.data(split)), items, kinds, folders_of(config, split), 1)
     if has_truth(config, "target_train"):
         folder = Path(layout.data("target_train_truth"))
         domains = folders_of(config, "target_train")

@@ -18,7 +18,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 
-from tpld.cli import stages, tools, tools_labels  # noqa: F401  (importing registers their commands)
+from tpld.cli import stages, tools, tools_labels
 from tpld.cli.options import app
 from tpld.compute.compiler import leave_out_compiler
 from tpld.compute.lifetime import ending_well
@@ -26,6 +26,7 @@ from tpld.compute.memory import keep_memory
 from tpld.errors import TpldError
 
 __all__ = ["app", "begin_process", "main"]
+_COMMANDS = (stages, tools, tools_labels)  # importing them has put their commands into `app`
 
 
 def begin_process() -> None:

@@ -80,17 +80,17 @@ def _walk(
     root: str, below: str, follow: bool, above: tuple[str, ...], listing: Listing
 ) -> Iterator[tuple[str, bool]]:
     """Relative name of each file, and of each linked folder that is not followed (True)."""
-    real = os.path.realpath(os.path.join(root, below))  # noqa: PTH118  (names may be no UTF-8)
+    where = f"{root}/{below}"
+    real = os.path.realpath(where)
     if real in above:
         return
     try:
-        with os.scandir(os.path.join(root, below)) as found:  # noqa: PTH118
+        with os.scandir(where) as found:
             entries = list(found)
     except OSError as error:
-        where = shown(f"{root}/{below}".rstrip("/"))
         raise DataError(
-            f"{where} cannot be read ({error.strerror}). Give a folder of images, with the right "
-            "to read it and all below it"
+            f"{shown(where.rstrip('/'))} cannot be read ({error.strerror}). Give a folder of "
+            "images, with the right to read it and all below it"
         ) from None
     for entry in entries:
         name = f"{below}{entry.name}"

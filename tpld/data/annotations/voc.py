@@ -147,7 +147,7 @@ def _painter(file: Path, table: _Table):
 def _masks(file: Path, table: _Table) -> Iterator[tuple[str | None, np.ndarray]]:
     with _opened(file) as picture:
         by_color = picture.mode in ("RGB", "RGBA") or (picture.mode == "P" and table.colors)
-        if by_color and picture.convert("RGBA").getextrema()[3][0] < 255:  # type: ignore[index]
+        if by_color and picture.convert("RGBA").getchannel("A").tobytes().strip(b"\xff"):
             raise DataError(f"{file} is transparent in places; each pixel needs the label's colour")
         if by_color:
             rgb = np.asarray(picture.convert("RGB")).astype(np.int32)
