@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from tests.report.conftest import CLASSES, METHODS, NAMES, PLAIN, make_config, truth_of
+from tpld.config import load_config
 from tpld.core.self_information import self_information
 from tpld.report.blocks import Gallery
 from tpld.report.experiment import Experiment
@@ -22,6 +24,7 @@ from tpld.report.sections.hard import hard_section
 from tpld.report.sections.label_classes import class_tables
 from tpld.report.sections.labels import label_table
 from tpld.report.sections.losses import loss_plots, thin
+from tpld.report.sections.setting import _truth
 from tpld.report.sections.split import _bins, _cut
 from tpld.report.sections.thresholds import threshold_table
 from tpld.report.sections.voting import added_scores, choose
@@ -215,3 +218,12 @@ def test_gallery_of_hard_images_starts_with_the_hardest(full):
     shown = [n for n in range(len(NAMES)) if f"target&lt;{n}&gt;" in hard]
     assert shown == [2, 3, 4]
     assert hard.index("0.100 · target&lt;4&gt;") < hard.index("0.500 · target&lt;2&gt;")
+
+
+def test_ground_truth_of_some_domains_is_not_said_of_all():
+    labelled = {"images": "i", "labels": "l", "values": {0: "a", 1: "b"}}
+    bare = {"images": "j", "name": "night"}
+    for target, said in ((labelled, "yes"), (bare, "no"), ([labelled, bare], "of folder alone")):
+        data = {"source": labelled, "target": target}
+        config = load_config({"source_training": {"batch_norm": "train"}, "data": data})
+        assert _truth(SimpleNamespace(config=config), "target_train") == said

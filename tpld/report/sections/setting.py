@@ -11,7 +11,7 @@ from tpld.dag.changes import changes_of
 from tpld.dag.rows import phase1_rounds, phase2_rounds
 from tpld.data.folders import folders_of
 from tpld.data.sources import has_split
-from tpld.data.splits import SPLITS
+from tpld.data.splits import SPLITS, Split
 from tpld.methods import parse_method, recipe_class
 from tpld.report.blocks import Block, Cell, Fold, Section, Table, Text, number
 from tpld.report.experiment import Experiment, read_table
@@ -111,13 +111,22 @@ def _split_table(experiment: Experiment, check: pd.DataFrame | None) -> Table:
                 Cell(split),
                 number("–" if images is None else str(images)),
                 Cell(", ".join(shown) + (", …" if len(sizes) > 3 else "") or "–"),
-                Cell("yes" if experiment.has_truth(split) else "no"),
+                Cell(_truth(experiment, split)),
                 Cell(_PURPOSE[split]),
             ]
         )
     names = ["Split", "Images", "Pixels (width×height)", "Ground truth", "Purpose"]
     header = [number(n) if n == "Images" else Cell(n) for n in names]
     return Table(header, rows, title="Data")
+
+
+def _truth(experiment: Experiment, split: Split) -> str:
+    """Whether a split has ground truth: of all its domains, or of which."""
+    domains = folders_of(experiment.config, split)
+    labelled = [folders.domain for folders in domains if folders.labels]
+    if labelled and len(labelled) < len(domains):
+        return f"of {', '.join(labelled)} alone"
+    return "yes" if labelled else "no"
 
 
 def _class_table(experiment: Experiment, check: pd.DataFrame | None) -> Table:
